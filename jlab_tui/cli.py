@@ -139,6 +139,7 @@ def _start(arguments: argparse.Namespace) -> int:
         bell=arguments.bell,
         hold=arguments.hold,
         debug=arguments.debug,
+        called=arguments.at.host if arguments.at is not None else "",
     )
     if arguments.replay:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
@@ -247,8 +248,7 @@ def _events(arguments: argparse.Namespace) -> int:
 
 def _url(arguments: argparse.Namespace) -> int:
     from .adapters.link.forwards import Forwards
-    from .core.cli.browser_access import JUPYTER_LAB, LIVE_PAGE, Login, login_of
-    from .core.slurm.allocation import allocation_here
+    from .core.cli.browser_access import JUPYTER_LAB, LIVE_PAGE, login_here
     from .onboarding import run_url
     from .wiring.server import make_launcher
     from .wiring.settings import settings_of
@@ -256,11 +256,7 @@ def _url(arguments: argparse.Namespace) -> int:
     settings, env = settings_of(os.environ), dict(os.environ)
     launcher = make_launcher(settings, env)
     forwards = Forwards(settings.status_dir, settings.cwd, env)
-    host = socket.gethostname()
-    submit_host = env.get("SLURM_SUBMIT_HOST", "") if allocation_here(env, host) else ""
-    # A laptop knows this host, and the user on it, by the name that it came by.
-    there = Login(arguments.at.host, "", host) if arguments.at is not None else None
-    login = there or login_of(host, env, submit_host)
+    login = login_here(socket.gethostname(), env, arguments.at.host if arguments.at is not None else "")
     page = LIVE_PAGE if arguments.live else JUPYTER_LAB
     return asyncio.run(run_url(launcher, env, login, forwards, page=page, to_clipboard=arguments.copy))
 

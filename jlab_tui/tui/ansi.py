@@ -33,6 +33,12 @@ def plain(text: str) -> str:
     return "\n".join(_UNSAFE.sub("", line) for line in text.split("\n"))
 
 
+def coloured(text: str) -> str:
+    """Return `text` with its colours and nothing else that could act on a terminal. Newlines and tabs stay."""
+    kept = _SEQUENCE.sub(lambda match: match[0] if match["sgr"] is not None else "", text)
+    return "\x1b".join(plain(part) for part in kept.split("\x1b"))
+
+
 def one_line(text: str) -> str:
     """Return `text` for a title or a label."""
     return " ".join(plain(text).split())

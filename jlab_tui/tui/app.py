@@ -32,6 +32,7 @@ from . import highlight, pixels
 from .ansi import one_line
 from .cell_keys import CellKeys, images_of
 from .format import at, shortened
+from .go_to_keys import GoToKeys
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
@@ -43,13 +44,14 @@ from .news import FeedReplaced, ItemsChanged, PostedNews, RecordRead, Trouble
 from .options import DashboardOptions
 from .outcomes import Outcomes
 from .plain_ascii import AsciiFilter
+from .presets import next_preset
 from .replay_keys import ReplayKeys
 from .run_end_bell import RunEndBell
 from .screen_texts import idle_notices, summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import target_of, targets_of
 from .steering_keys import SteeringKeys
-from .terminal import TerminalApp
+from .terminal import T, TerminalApp
 from .themes import DAY, NIGHT
 from .timeline_keys import TimelineKeys
 from .timeline_screen import TimelineScreen
@@ -85,6 +87,9 @@ class Dashboard(TerminalApp):
         self._steering_keys = SteeringKeys(actions, looks, outcomes, self.push_screen, self._edit)
         self._hold_keys = HoldKeys(actions, outcomes, self.say, self.push_screen, self._edit)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
+        self._go_to_keys = GoToKeys(
+            options, self._lend, source.whole, outcomes, self.push_screen, self.copy_to_clipboard
+        )
         self._look_keys = LookKeys(looks, self.push_screen)
         self._replay_keys = ReplayKeys(options.recording)
         self._timeline_keys = TimelineKeys(source, options, self.push_screen, self._show_bar)
@@ -154,6 +159,8 @@ class Dashboard(TerminalApp):
     # -- news
 
     def on_items_changed(self, message: ItemsChanged) -> None:
+        if self.is_leaving:
+            return
         rings = self._bell.rings(message.changes, self.options.clock())
         if rings and self.options.bell and self.source.is_loaded:
             self.bell()
@@ -166,6 +173,8 @@ class Dashboard(TerminalApp):
             self._news_timer = self.set_timer(NEWS_S, self._take_rows)
 
     def _take_rows(self) -> None:
+        if self.is_leaving:
+            return
         if self._news_timer is not None:
             self._news_timer.stop()
             self._news_timer = None
@@ -193,6 +202,8 @@ class Dashboard(TerminalApp):
             self.main.follow_newest()
 
     def on_server_changed(self) -> None:
+        if self.is_leaving:
+            return
         server = self.source.server
         self.main.update(server=server, sessions=self.source.rows)
         notices, ends = (server.notices, server.record.ends) if server is not None else ((), 0.0)
@@ -200,6 +211,8 @@ class Dashboard(TerminalApp):
             self.say(notice, severity="warning")
 
     def on_resources_changed(self) -> None:
+        if self.is_leaving:
+            return
         sample = self.source.samples[-1] if self.source.samples else None
         for notice in idle_notices(self._gpu_idle, sample, self.view.sessions):
             self.say(notice, title="Idle GPU", severity="warning")
@@ -291,8 +304,11 @@ class Dashboard(TerminalApp):
 
     def _edit(self, text: str) -> str:
         """Give the terminal to the user's editor."""
+        return self._lend(lambda: self.options.edit(text))
+
+    def _lend(self, use: Callable[[], T]) -> T:
         self._hold_keys.goes_away()
-        return self.lend(lambda: self.options.edit(text))
+        return self.lend(use)
 
     def action_restart(self) -> None:
         if (target := self._target()) is not None:
@@ -394,6 +410,19 @@ class Dashboard(TerminalApp):
 
     def action_copy_output(self) -> None:
         self._cell_keys.copy_output(self.main.cell)
+
+    def action_go_to(self) -> None:
+        cell = self.main.cell
+        session = self.source.feed.sessions.get(cell.session if cell is not None else self.view.session or "")
+        opened = session.opened if session is not None else None
+        server = self.source.server
+        is_live = server is not None and server.is_usable
+        notebook, directory = (opened.notebook, opened.cwd) if opened is not None else ("", "")
+        self._go_to_keys.open(cell, notebook, directory, is_live=is_live)
+
+    def action_preset(self) -> None:
+        self.main.update(preset=next_preset(self.view.preset))
+        self.say(f"Layout: {self.view.preset}")
 
     def action_notebook(self) -> None:
         if (row := self.view.row) is None or not row.notebook:

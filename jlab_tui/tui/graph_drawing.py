@@ -25,10 +25,10 @@ def draw_graphs(
     names = {row.kernel_id: one_line(row.name) for row in view.sessions}
     shown = readings(samples, source.gpu_idle_since, names, glyphs.separator)
     screen.set_class(len(shown) < 4, "-no-gpu")
+    screen.set_class(bool(samples) and len(shown) < 4, "-few")
     screen.query_one(Meters).show(shown)
     for panel, reading in zip(screen.query(GraphPanel), shown, strict=False):
         panel.show(reading)
-    draw_strip(screen, view, source, options)
 
 
 def draw_strip(screen: Screen[None], view: ViewState, source: Source, options: DashboardOptions) -> None:
@@ -36,7 +36,8 @@ def draw_strip(screen: Screen[None], view: ViewState, source: Source, options: D
     if recording is not None:
         strip.show(StripState(recording.bars, now, 0.0, recording.playback, recording.is_playing))
     elif strip.display:
-        span_s = next((panel.span_s for panel in screen.query(GraphPanel)), 0.0) or HISTORY_S
+        drawn = [screen.query_one(Meters), *screen.query(GraphPanel)]
+        span_s = next((shown.span_s for shown in drawn if shown.display and shown.span_s), HISTORY_S)
         strip.show(StripState(_shown_bars(view, source, now - span_s), now, span_s))
 
 

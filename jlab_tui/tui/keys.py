@@ -140,6 +140,7 @@ KEYS: tuple[Key, ...] = (
     Key("v", "v", "screen.view", "View image", "Show the cell's image full screen.", "Cells"),
     Key("s", "s", "save", "Save image", "Save the cell's images as files.", "Cells"),
     Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
+    Key("O", "O", "go_to", "Go to", "Go to JupyterLab, an editor or a pager.", "Cells"),
     Key("b", "b", "notebook", "Notebook", "Copy the path of the session's notebook.", "Sessions"),
     Key(
         "S",
@@ -185,6 +186,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("T", "T", "timeline", "Timeline", "Show when the cells of all sessions ran.", "Dashboard"),
     Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
+    Key("z", "z", "preset", "Layout", "Show other parts of the screen.", "Dashboard"),
     Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
     Key("ctrl+l", "^l", "repaint", "Repaint", "Draw the whole screen again.", "Dashboard"),
     Key(
@@ -199,9 +201,9 @@ KEYS: tuple[Key, ...] = (
         "space", "space", "play", "Play, pause", "Play the recording, or pause it.", "Replay", 3, replays=True
     ),
     Key("left", "left", "seek(-1)", "Back", "Go back in the recording.", "Replay", 4, replays=True),
-    Key("right", "right", "seek(1)", "On", "Go on in the recording.", "Replay", 5, replays=True),
+    Key("right", "right", "seek(1)", "On", "Go on in the recording.", "Replay", 4, replays=True),
     Key(
-        "less_than_sign", "<", "speed(-1)", "Slower", "Play the recording slower.", "Replay", 6, replays=True
+        "less_than_sign", "<", "speed(-1)", "Slower", "Play the recording slower.", "Replay", 4, replays=True
     ),
     Key(
         "greater_than_sign",
@@ -210,7 +212,7 @@ KEYS: tuple[Key, ...] = (
         "Faster",
         "Play the recording faster.",
         "Replay",
-        7,
+        4,
         replays=True,
     ),
     Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 
-from ..core.feed.lanes import Bar, BarState, Stretch
+from ..core.feed.lanes import BarState, Stretch
 from .ansi import one_line
 from .format import Glyphs, shortened
 from .themes import Palette
@@ -45,10 +45,10 @@ def lane_row(
     glyphs: Glyphs,
     *,
     has_labels: bool = False,
-    cursor: Bar | None = None,
+    cursor: tuple[int, int] = (0, -1),
     position: int | None = None,
 ) -> Row:
-    """Return a row of `columns`. `cursor`: the bar to mark. `position`: the column where a recording is; what comes later is faint."""
+    """Return a row of `columns`. `cursor`: first and last column to mark. `position`: the column where a recording is; what comes later is faint."""
     track = palette.style("line")
     chars = [glyphs.dots[0] if not glyphs.is_ascii else "."] * columns
     styles: list[Style] = [track] * columns
@@ -61,9 +61,11 @@ def lane_row(
         label = label if label.isascii() else ""  # one character would take two columns, or none
         text = mark + (f" {shortened(label, size - 3, glyphs.ellipsis)} " if label else "")
         is_later = position is not None and stretch.first > position
-        style = palette.style("faint" if is_later else hue, reverse=stretch.bar is cursor)
+        style = palette.style("faint" if is_later else hue)
         chars[stretch.first : stretch.last + 1] = text.ljust(size, fill)
         styles[stretch.first : stretch.last + 1] = [style] * size
+    for column in range(max(0, cursor[0]), min(columns, cursor[1] + 1)):
+        styles[column] += Style(reverse=True)
     if position is not None and 0 <= position < columns:
         chars[position], styles[position] = "|" if glyphs.is_ascii else "┃", palette.style("text", bold=True)
     return joined(chars, styles)

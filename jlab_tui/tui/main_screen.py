@@ -27,6 +27,7 @@ from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
 from .graph_drawing import draw_graphs, draw_strip
 from .options import DashboardOptions
+from .presets import lay_out_as
 from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, header_flag
 from .screens import GraphScreen, ImageScreen
 from .selection import ALL, pick_session, session_to_follow
@@ -152,6 +153,8 @@ class MainScreen(Screen[None]):
         if (old.session, old.errors_only) != (new.session, new.errors_only):
             self.fill_feed()
             draw_strip(self, new, self._source, self._options)
+        if old.preset != new.preset:
+            lay_out_as(self, new.preset)
         is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
         if (
             is_second
@@ -210,6 +213,7 @@ class MainScreen(Screen[None]):
         self.query_one(StatePanel).show(view.server, now, options.local, used)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             draw_graphs(self, view, source, options, self.glyphs)
+        draw_strip(self, view, source, options)
         ends = self.feed.rows.frame.job_ends = view.server.record.ends if view.server is not None else 0.0
         replays = options.recording is not None
         flag = header_flag(view, is_readonly=options.readonly and not replays, glyphs=self.glyphs)

@@ -11,6 +11,7 @@ from ..core.cli.picture_choice import Pictures
 from .format import LocalTime
 
 if TYPE_CHECKING:
+    from ..services.dashboard.browser_way import BrowserWay
     from .narrator import Narrator
     from .recording import Recording
 
@@ -43,6 +44,14 @@ class DashboardOptions:
     """loads what the source needs; called in a thread after the first frame"""
     edit: Callable[[str], str] = lambda text: text
     """opens a text in the user's editor, which has the terminal meanwhile; raises UsageError"""
+    open_at: Callable[[str, int], None] = lambda file, line: None
+    """opens a file in the user's editor at a line; as `edit`"""
+    page: Callable[[str, str], None] = lambda coloured, plain: None
+    """shows a text, given with colours and without, in the user's pager; as `edit`"""
+    find_file: Callable[[str, str], str] = lambda name, directory: ""
+    """returns the absolute path of a file of this host, empty if there is none; a relative name is one of the directory's"""
+    way: BrowserWay | None = None
+    """how the user gets to JupyterLab; None in a replay"""
     hold: bool = False
     """hold all code from the start"""
     story: Story | None = None

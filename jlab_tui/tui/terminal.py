@@ -53,6 +53,8 @@ class TerminalApp(App[int]):
 
     _leaving: threading.Timer | None = None
     _has_asked = False
+    is_leaving = False
+    """its widgets are being removed, while timers and messages still come"""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -168,6 +170,10 @@ class TerminalApp(App[int]):
         if isinstance(error, Exception):
             log.error("the event loop reports an error", exc_info=error)
             self._handle_exception(error)
+
+    async def _shutdown(self) -> None:
+        self.is_leaving = True
+        await super()._shutdown()
 
     def _fatal_error(self) -> None:
         """Textual's own report prints the values of local variables; a token could be among them."""

@@ -19,7 +19,7 @@ from .plots import area
 from .themes import Palette
 from .wrapping import Row
 
-NAMES = 18
+NAMES = 20
 """columns left of the axis"""
 TICK_EVERY = 16
 """columns between two times, about"""
@@ -47,7 +47,7 @@ def graph_rows(
         colors = palette.gradient(reading.hue, height, warns=reading.warns and height > 1)
         drawn = area(values, axis.columns, height, colors, palette.style("line"), ascii_only=glyphs.is_ascii)
         for number, strip in enumerate(drawn):
-            label = f" {reading.label[:7]:<7} {reading.now}" if number == height - 1 else ""
+            label = f" {reading.label[:6]:<6} {reading.now}" if number == height - 1 else ""
             found.append(Strip([Segment(f"{label[: NAMES - 1]:<{NAMES}}", palette.style("muted")), *strip]))
     return found
 
@@ -94,8 +94,10 @@ def lane_strip(
 ) -> Strip:
     """Return one session: its name, and its runs."""
     name = shortened(one_line(lane.name), NAMES - 4, glyphs.ellipsis)
+    end = now if cursor is None or cursor.end is None else cursor.end
+    marked = (axis.column_of(cursor.start), axis.column_of(end)) if cursor is not None else (0, -1)
     shown = lane_row(
-        stretches(lane.bars, axis, now), axis.columns, palette, glyphs, has_labels=True, cursor=cursor
+        stretches(lane.bars, axis, now), axis.columns, palette, glyphs, has_labels=True, cursor=marked
     )
     head: Row = [
         Segment(f" {lane.mark} ", palette.style(lane.hue, bold=True)),

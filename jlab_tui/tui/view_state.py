@@ -9,6 +9,7 @@ from ..core.feed.items import FeedCell, FeedItem, Note
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import NO_PAST, PastSessions, SessionRow
 from .attention import next_in_need
+from .presets import PRESETS
 from .selection import ALL, named_like, row_of
 
 
@@ -32,6 +33,8 @@ class ViewState:
     """all code waits for the user"""
     now: float = 0.0
     """epoch seconds in the header"""
+    preset: str = PRESETS[0]
+    """which parts of the screen are shown"""
     slow_line: int = 0
     """bytes a second to a terminal on a slow line; 0 if it is not slow"""
 

@@ -44,6 +44,8 @@ class Looks:
     """hold all code before it runs"""
     debug: bool = False
     """log everything, and name the log at the end"""
+    called: str = ""
+    """how a laptop names this host, if the user came from one with --ssh"""
     says_farewell: bool = True
     """print at the end what is still running"""
     story: Story | None = None
@@ -100,9 +102,12 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from ..adapters.journal.directory import DirectoryRecords
     from ..adapters.journal.journal_file import JournalWriter
     from ..adapters.journal.retention import actions_name
+    from ..adapters.link.forwards import Forwards
     from ..adapters.new_files import NewFiles
     from ..adapters.server.detached import start_owner
+    from ..core.cli.browser_access import login_here
     from ..services.dashboard.actions import NoActions, RecordedActions
+    from ..services.dashboard.browser_way import JupyterLabWay
     from ..services.dashboard.exports import Exports
     from ..services.dashboard.kernel_actions import KernelActions
     from ..services.dashboard.kernel_looks import KernelLooks
@@ -140,6 +145,14 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         )
     )
     kernels = KernelLooks(lambda: outside.launcher, outside.api)
+    way = JupyterLabWay(
+        lambda: outside.launcher,
+        Forwards(settings.status_dir, settings.cwd, env).open,
+        login_here(host, env, looks.called),
+        str(settings.server_root_dir),
+        through_ssh=bool(env.get("SSH_CONNECTION")),
+    )
+    options = replace(options, way=way)
     try:
         with _logging(log_file, looks):
             return run(monitor, actions, kernels, Exports(NewFiles(settings.root)), options)
@@ -192,7 +205,7 @@ def _options(
 
     gc.disable()  # until all is loaded: saves a tenth of the time to the first frame
     prepare(os.environ)  # before the import of Textual, which reads the environment once
-    from ..adapters.editor import edit
+    from ..adapters import user_programs
     from ..adapters.log_file import LogFile, dashboard_log
     from ..tui.options import DashboardOptions
     from ..tui.themes import known_themes
@@ -217,7 +230,10 @@ def _options(
         theme=looks.theme,
         bell=looks.bell,
         hold=looks.hold and not looks.readonly and not is_replay,
-        edit=lambda text: edit(text, os.environ),
+        edit=lambda text: user_programs.edit(text, os.environ),
+        open_at=lambda file, line: user_programs.open_at(file, line, os.environ),
+        page=lambda coloured, plain: user_programs.page(coloured, plain, os.environ),
+        find_file=user_programs.existing_file,
         gpu_idle_warn_min=settings.gpu_idle_warn_min,
         says_farewell=looks.says_farewell and not is_replay,
         story=looks.story,

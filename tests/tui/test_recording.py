@@ -15,7 +15,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
     Unknown,
 )
-from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.tui.recording import Recording
 
 from . import stage
@@ -64,7 +64,8 @@ RUNS = [
     Entry(1060.0, ExecutionStarted("s-2", 2)),
     Entry(1100.0, RunFinished("s-2", RunStatus.OK, 40.0, 2)),
 ]
-SAMPLES = [Sample(1000.0 + n, 4, float(n), 1.0, 1000.0, 4000.0) for n in range(101)]
+GPUS = (GpuSample(0, "H200", 1.0, 2.0, 50.0),)
+SAMPLES = [Sample(1000.0 + n, 4, float(n), 1.0, 1000.0, 4000.0, GPUS) for n in range(101)]
 
 
 async def test_a_recording_is_paused_and_sought_and_shows_the_state_at_that_time() -> None:

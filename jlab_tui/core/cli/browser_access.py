@@ -6,12 +6,14 @@ import ipaddress
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..link.forward import Forward
 from ..server.record import ServerRecord
 from ..settings import Mode
+from ..slurm.allocation import allocation_here
 
 JUPYTER_LAB: Final = "lab"
 LIVE_PAGE: Final = "jlab-mcp/live"
@@ -64,6 +66,13 @@ def login_of(own_name: str, env: Mapping[str, str], submit_host: str = "") -> Lo
     return Login(arrived[2] if is_known and _is_address(arrived[2]) else own_name, user, own_name)
 
 
+def login_here(host: str, env: Mapping[str, str], called: str = "") -> Login:
+    """The same from the environment alone. `called`: the name by which a laptop came, with its own user there."""
+    if called:
+        return Login(called, "", host)
+    return login_of(host, env, env.get("SLURM_SUBMIT_HOST", "") if allocation_here(env, host) else "")
+
+
 def needs_forward(record: ServerRecord, login: Login) -> bool:
     """Whether no browser of this host reaches the server without a warning, or at all: a job presents a certificate that none
     knows, or has no port, and a local server may run on a node of a job."""
@@ -86,6 +95,14 @@ def access_of(
         here = f"{record.url.rstrip('/')}/{page}"
     ssh = shlex.join(["ssh", "-N", *login.options, "-L", f"{port}:{end}", login.target])
     return Access(here, ssh, f"http://127.0.0.1:{port}{path}")
+
+
+def notebook_page(root: str, notebook: str) -> str:
+    """Return the page of a notebook in a JupyterLab whose root directory is `root`; JupyterLab itself for one that is not below it."""
+    path, top = PurePosixPath(notebook), PurePosixPath(root)
+    if not path.is_relative_to(top) or path == top or ".." in path.parts:
+        return JUPYTER_LAB
+    return f"{JUPYTER_LAB}/tree/{quote(str(path.relative_to(top)))}"
 
 
 def _at(user: str, host: str) -> str:

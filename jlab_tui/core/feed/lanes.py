@@ -13,6 +13,8 @@ from .session_feed import SessionFeed
 
 LABEL_MAX = 80
 """characters of a bar's label"""
+WAIT_S = 1.0
+"""shortest wait for the kernel that is a bar of its own"""
 
 
 class BarState(IntEnum):
@@ -111,7 +113,7 @@ def _bars(cell: FeedCell, closed_at: float | None) -> Iterator[Bar]:
         yield Bar(cell.held_at, cell.at if has_started else end, BarState.HELD, cell.session, cell.run, label)
         if not has_started:
             return
-    if cell.at < cell.begun_at and (end is None or cell.begun_at <= end):
+    if cell.begun_at - cell.at >= WAIT_S and (end is None or cell.begun_at <= end):
         yield Bar(cell.at, cell.begun_at, BarState.WAITING, cell.session, cell.run, label)
         start = cell.begun_at
     yield Bar(start, end, _state(cell), cell.session, cell.run, label)

@@ -160,6 +160,15 @@ class Meters(StripWidget):
             self.styles.height = meter_rows(self.shown)
         self.redraw()
 
+    @property
+    def span_s(self) -> float:
+        """Seconds that the first one shows; 0 while it has no values or no room."""
+        times = self.shown[0].times if self.shown else ()
+        room = _meter_room(self.content_size.width // 2, 4, 5)
+        return (
+            shown_span(times[-1] - times[0], _bins(room, self.glyphs)) if times and self.size.width else 0.0
+        )
+
     def build(self, width: int, height: int) -> list[Strip]:
         column = width // 2
         rows: list[Strip] = []
@@ -220,13 +229,17 @@ def meter(reading: Reading, width: int, palette: Palette, glyphs: Glyphs, *, lab
     """Return one reading in a row of `width` columns, `label` of them for its name."""
     value = next((v for v in reversed(reading.values) if v is not None), None)
     number = percent(value).rjust(5)
-    room = max(4, width - label - 2 - len(number) - 2)
+    room = _meter_room(width, label, len(number))
     drawn = _area(reading.values, reading, room, 1, palette, glyphs)
     return [
         Segment(f" {reading.label[:label]:<{label}} ", palette.style(bold=True)),
         *drawn[0],
         Segment(f"{number}  ", palette.style("text")),
     ]
+
+
+def _meter_room(width: int, label: int, number: int) -> int:
+    return max(4, width - label - 2 - number - 2)
 
 
 def _joined(rows: Iterable[Row]) -> Strip:

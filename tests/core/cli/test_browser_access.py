@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.core.cli.browser_access import LIVE_PAGE, Login, access_of, login_of, needs_forward
+from jlab_tui.core.cli.browser_access import (
+    LIVE_PAGE,
+    Login,
+    access_of,
+    login_here,
+    login_of,
+    needs_forward,
+    notebook_page,
+)
 from jlab_tui.core.link.forward import Forward, format_forward, forward_key, parse_forward, usual_port
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
@@ -35,6 +43,29 @@ def test_a_local_server_is_reached_at_its_port_or_through_ssh(
     assert "secret" not in str(access)
     live = access_of(replace(LOCAL, url=url, hostname="node1"), Login("login", user), page=LIVE_PAGE)
     assert (live.here, live.laptop) == (f"{here[:-3]}jlab-mcp/live", f"{laptop[:-3]}jlab-mcp/live")
+
+
+def test_this_host_is_called_as_a_laptop_calls_it_or_as_its_job_and_login_know_it() -> None:
+    env = {"USER": "ada", "SLURM_SUBMIT_HOST": "login1"}
+    job = {**env, "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]"}
+    assert login_here("n1", env) == Login("n1", "ada", "n1")
+    assert login_here("n1", job) == Login("n1", "ada", "n1", "login1")
+    assert login_here("n1", job, "cluster") == Login("cluster", "", "n1")
+
+
+@pytest.mark.parametrize(
+    ("notebook", "page"),
+    [
+        ("/home/ada/p/notebooks/a b#1.ipynb", "lab/tree/notebooks/a%20b%231.ipynb"),
+        ("/home/ada/other/a.ipynb", "lab"),
+        ("/home/ada/p2/a.ipynb", "lab"),
+        ("/home/ada/p", "lab"),
+        ("/home/ada/p/../q/a.ipynb", "lab"),
+        ("", "lab"),
+    ],
+)
+def test_a_notebook_has_a_page_if_jupyterlab_has_it(notebook: str, page: str) -> None:
+    assert notebook_page("/home/ada/p", notebook) == page
 
 
 @pytest.mark.parametrize("url", ["https://node7:18001/base", ""])

@@ -62,6 +62,7 @@ def ended(status: RunStatus, run: str = "s-1") -> RunFinished:
         ([(1, STARTED), (2, DataShown("s-1", {})), (3, ended(RunStatus.OK))], [(1, 2, BarState.WAITING), (2, 3, BarState.OK)]),
         ([(1, STARTED), (4, ended(RunStatus.OK)), (9, TextPrinted("s-1", "stdout", "late"))], [(1, 4, BarState.OK)]),
         ([(1, STARTED), (1, BEGUN)], [(1, None, BarState.RUNNING)]),
+        ([(1, STARTED), (1.9, BEGUN)], [(1, None, BarState.RUNNING)]),
         ([(1, STARTED), (3, BEGUN)], [(1, 3, BarState.WAITING), (3, None, BarState.RUNNING)]),
         ([(1, STARTED), (2, BEGUN), (3, BEGUN)], [(1, 2, BarState.WAITING), (2, None, BarState.RUNNING)]),
         ([(1, STARTED), (4, ended(RunStatus.OK))], [(1, 4, BarState.OK)]),
