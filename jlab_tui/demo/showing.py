@@ -30,7 +30,8 @@ _ELSEWHERE = {
     "JUPYTER_CONFIG_DIR": "jupyter",
     "JUPYTER_DATA_DIR": "jupyter-data",
     "JUPYTER_RUNTIME_DIR": "jupyter-runtime",
-    "npm_config_logs_dir": "npm-logs",  # JupyterLab asks npm where it is
+    "MPLCONFIGDIR": "matplotlib",
+    "npm_config_cache": "npm",  # JupyterLab asks npm where it is
 }
 """what others would write into the home directory lies in the demo's own"""
 _NOT_OURS = ("CLAUDE_PROJECT_DIR", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -47,8 +48,9 @@ def run_demo(env: Mapping[str, str], *, tui: bool, ascii: bool = False, by_itsel
         "JLAB_MCP_RUN_MODE": "local",
         "JLAB_MCP_SITE_CONFIG": "none",
     }
-    if not (Path.home() / ".cache" / "matplotlib").exists():
-        own["MPLCONFIGDIR"] = str(directory / "matplotlib")
+    (directory / "matplotlib").mkdir()
+    for fonts in (Path.home() / ".cache" / "matplotlib").glob("fontlist-*.json"):  # costs seconds to make
+        shutil.copyfile(fonts, directory / "matplotlib" / fonts.name)
     how = IN_LINES if not tui else BY_ITSELF if by_itself else WATCHED
     with _player(directory, how, own) as player:
         code = _in_lines(player) if not tui else _in_dashboard(player, directory, own, ascii=ascii)

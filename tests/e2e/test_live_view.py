@@ -155,6 +155,7 @@ def test_the_demo_runs_without_a_terminal_and_leaves_nothing(project: Project) -
     assert "This was the demo" in done.stdout and "jlab-mcp init" in done.stdout.splitlines()[-2]
     pid = re.findall(r"JupyterLab ready at \S+ \(PID (\d+)\)", done.stdout)[0]
     assert not alive(int(pid)) and not list(temporary.iterdir())
+    assert set(project.home.iterdir()) == {active, temporary}
 
 
 async def test_the_demo_tells_its_story_and_leaves_nothing_when_it_is_left_or_killed(
