@@ -22,7 +22,7 @@ from .figure_layer import drawing_of
 from .format import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
 from .pixels import fit
 from .themes import Palette
-from .wrapping import Row, WrapIndex, wrap, wrap_words
+from .wrapping import Row, WrapIndex, is_ruler, wrap, wrap_words
 
 GUTTER = 2
 """columns left of code and output; a selection omits them"""
@@ -185,6 +185,7 @@ class ErrorBlock:
         self.frame = frame
         self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
         lines = [plain(line.expandtabs(8))[:LINE_CHARS] for line in output.lines]
+        lines = [line[: frame.body] if is_ruler(line) else line for line in lines]
         while lines and not lines[-1].strip():
             lines.pop()
         if not lines:
@@ -212,7 +213,7 @@ class ErrorBlock:
             return palette.style("error", bold=True)
         if line.lstrip().startswith("-->") or line.startswith("----> "):
             return palette.style("warning")
-        if set(line.strip()) == {"-"}:
+        if is_ruler(line):
             return palette.style("faint")
         return palette.style("muted")
 

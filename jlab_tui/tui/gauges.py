@@ -62,7 +62,6 @@ def readings(
         percent(last.cpu_percent),
         dot.join(part for part in (cores, load) if part),
         "success",
-        True,
     )
     memory = Reading(
         "MEM",

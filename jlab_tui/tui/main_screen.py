@@ -27,6 +27,7 @@ from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
 from .graph_drawing import draw_graphs, draw_strip
 from .options import DashboardOptions
+from .plots import Plotext
 from .presets import lay_out_as
 from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, header_flag
 from .screens import GraphScreen, ImageScreen
@@ -71,6 +72,7 @@ class MainScreen(Screen[None]):
         """sessions that are no longer new"""
         self._shown = ShownItems([], {})
         self._attention = Attention()
+        self._plotext = Plotext()
 
     def compose(self) -> ComposeResult:
         palette, glyphs, local = self.palette, self.glyphs, self._options.local
@@ -406,6 +408,10 @@ class MainScreen(Screen[None]):
     def action_graphs(self) -> None:
         self.app.push_screen(
             GraphScreen(
-                lambda: curves_of(self._source.samples), self.palette, self.glyphs, self._options.local
+                lambda: curves_of(self._source.samples),
+                self._plotext,
+                self.palette,
+                self.glyphs,
+                self._options.local,
             )
         )

@@ -152,15 +152,20 @@ class Line:
         return "?" if value is None else f"{value:.0f}%"
 
 
-def load_plotext() -> ModuleType | None:
-    """Return the plotext module, or None if it does not load (it contains a compiled part)."""
-    try:
-        import plotext  # 90 ms and a compiled library: only for the full-screen graphs
-    except (ImportError, OSError):
-        return None
-    plotext.terminal.limit(False, False)  # else it clips to the terminal size that it guesses
-    module: ModuleType = plotext
-    return module
+class Plotext:
+    """The plotext module, once it is loaded; it contains a compiled part and may not load at all."""
+
+    module: ModuleType | None = None
+
+    def load(self) -> bool:
+        """Load it, which takes a while. Returns whether it is there."""
+        try:
+            import plotext  # 90 ms and a compiled library: only for the full-screen graphs
+        except (ImportError, OSError):
+            return False
+        plotext.terminal.limit(False, False)  # else it clips to the terminal size that it guesses
+        self.module = plotext
+        return True
 
 
 def plotext_rows(

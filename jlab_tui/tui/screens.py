@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import ClassVar
@@ -22,7 +23,7 @@ from .figure_layer import drawing_of
 from .format import Glyphs, LocalTime, at
 from .keys import GROUPS, KEYS, MOVING, REPLAY
 from .pixels import fit
-from .plots import area, binned, load_plotext, plotext_rows
+from .plots import Plotext, area, binned, plotext_rows
 from .themes import Palette
 from .widgets.canvas import ImageWanted
 from .widgets.strips import StripWidget
@@ -210,10 +211,10 @@ class BigGraph(StripWidget):
     graphs: Sequence[Graph] = ()
     times: Sequence[float] = ()
     local: LocalTime
-    use_plotext = True
+    plotext: Plotext
 
     def build(self, width: int, height: int) -> list[Strip]:
-        module = load_plotext() if self.use_plotext and not self.glyphs.is_ascii else None
+        module = self.plotext.module if not self.glyphs.is_ascii else None
         rows: list[Strip] = []
         count = max(1, len(self.graphs))
         for number, graph in enumerate(self.graphs):
@@ -257,10 +258,13 @@ class GraphScreen(Screen[None]):
         Binding("escape,q,m,enter", "close", "Close", id="graphs.close"),
     ]
 
-    def __init__(self, read: ReadGraphs, palette: Palette, glyphs: Glyphs, local: LocalTime) -> None:
+    def __init__(
+        self, read: ReadGraphs, plotext: Plotext, palette: Palette, glyphs: Glyphs, local: LocalTime
+    ) -> None:
         super().__init__()
         self._read = read
         self._view = BigGraph(palette, glyphs)
+        self._view.plotext = plotext
         self._view.local = local
         self._view.add_class("full")
 
@@ -271,6 +275,13 @@ class GraphScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.update_lines()
+        if self._view.plotext.module is None:
+            self.run_worker(self._load_plotext(), group="graphs")
+
+    async def _load_plotext(self) -> None:
+        """Draw with axes as soon as they can be drawn."""
+        if await asyncio.to_thread(self._view.plotext.load):
+            self._view.rebuild()
 
     def update_lines(self) -> None:
         self._view.graphs, self._view.times = self._read()

@@ -54,6 +54,11 @@ def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -
     ]
 
 
+def is_ruler(line: str) -> bool:
+    """Whether a line only separates others: it is cut where it does not fit."""
+    return set(line.strip()) == {"-"}
+
+
 def wrap_words(text: str, style: Style, width: int) -> list[Row]:
     """Wrap a sentence between words; cut a word that is longer than a row."""
     rows: list[Row] = []

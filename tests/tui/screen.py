@@ -48,7 +48,7 @@ async def settled(app: Dashboard, pilot: Pilot[int]) -> None:
     for _ in range(3):
         await pilot.pause()
     await until(pilot, lambda: app.feed._timer is None and app._news_timer is None)
-    await until(pilot, lambda: not any(w.group == "images" for w in app.workers if w.is_running))
+    await until(pilot, lambda: not any(w.group in ("images", "graphs") for w in app.workers if w.is_running))
     await pilot.pause()
 
 

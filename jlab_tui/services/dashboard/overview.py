@@ -197,6 +197,7 @@ def _session_row(
             view,
             kernel,
             is_known=kernels is not None and view.opened_at < kernels_at,
+            is_newer=view.changed_at > kernels_at,
             is_live=is_live,
             server_started=server_started,
             is_calm=ended is not None and ended.is_calm,
@@ -241,10 +242,12 @@ def _state(
     kernel: KernelInfo | None,
     *,
     is_known: bool,
+    is_newer: bool,
     is_live: bool,
     server_started: float,
     is_calm: bool,
 ) -> SessionState:
+    """`is_newer`: the record tells of something later than the list of kernels, which no longer says whether the kernel is busy."""
     if view.closed or _is_older(view, server_started):
         return SessionState.CLOSED
     if not is_live:
@@ -257,7 +260,7 @@ def _state(
         return SessionState.DEAD
     if view.held is not None:
         return SessionState.HELD
-    if view.running is not None or (kernel is not None and kernel.execution_state == "busy"):
+    if view.running is not None or (kernel is not None and kernel.execution_state == "busy" and not is_newer):
         return SessionState.BUSY
     if view.last is not None and view.last.has_failed:
         return SessionState.FAILED

@@ -16,7 +16,7 @@ from ..figure_layer import drawing_of
 from ..format import Glyphs, LocalTime, at, counted, gib, percent, seconds, session_mark, shortened
 from ..pixels import fit
 from ..themes import Palette
-from ..wrapping import Row, wrap, wrap_words
+from ..wrapping import Row, is_ruler, wrap, wrap_words
 from .canvas import ImageWanted
 from .strips import StripWidget
 
@@ -140,7 +140,9 @@ class Detail(StripWidget):
         assert item.error is not None
         found: list[Row] = []
         lines = [plain(line.expandtabs(8)) for line in item.error.lines][-200:]
-        for number, line in enumerate(lines):
+        for number, line in reversed([*enumerate(lines)]):
+            if is_ruler(line):
+                line = line[: width - 2]
             hue = (
                 "error"
                 if number == len(lines) - 1
@@ -148,10 +150,11 @@ class Detail(StripWidget):
                 if line.startswith("-") and ">" in line
                 else "muted"
             )
-            found += [
-                [Segment(" "), *piece] for piece in wrap([Segment(line, self.palette.style(hue))], width - 2)
-            ]
-        return found[-room:]
+            pieces = wrap([Segment(line, self.palette.style(hue))], width - 2)
+            if found and len(found) + len(pieces) > room:
+                break
+            found = [*([Segment(" "), *piece] for piece in pieces), *found]
+        return found[:room]
 
     def _image(self, output: ImageOutput, width: int, room: int) -> list[Strip]:
         if not output.data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.geometry import Size
 from textual.strip import Strip
@@ -15,6 +16,9 @@ from ..format import Glyphs, LocalTime, at, clock, seconds
 from ..themes import Palette
 from ..wrapping import Row, wrap_words
 from .strips import StripWidget
+
+_LABEL = 11
+"""columns of the names of facts"""
 
 
 def panel_title(state: ServerState | None) -> str:
@@ -63,7 +67,8 @@ def panel_rows(
         elif server.state is ServerState.STARTING:
             rows += steps(server.record, palette, glyphs)
         sentences = server.details if server.is_over else (server.sentence, *server.details)
-        rows.extend([Segment(" "), Segment(plain(line), muted)] for line in sentences if line)
+        for line in filter(None, sentences):
+            rows.extend([Segment(" "), *piece] for piece in wrap_words(plain(line), muted, width - 2))
         if used and server.is_over and server.record.mode is Mode.SLURM:
             say(used)
         if server.hint:
@@ -131,20 +136,23 @@ def _queue(server: ServerStatus, width: int, now: float, palette: Palette, local
     since = queue.queued_since if queue and queue.queued_since else record.started
     if since:
         facts.append(("queued", f"{clock(now - since)} (since {at(since, local, '%H:%M')})", "text"))
-    left: list[Row] = [
-        [Segment(f" {name:<10}", palette.style("muted")), Segment(one_line(value), palette.style(hue))]
-        for name, value, hue in facts
-    ]
     load = [] if queue is None else [plain(line) for line in queue.load]
+    is_beside = width >= 100 and all(_LABEL + cell_len(value) < width // 2 for _, value, _ in facts)
+    left: list[Row] = []
+    for name, value, hue in facts:
+        pieces = wrap_words(one_line(value), palette.style(hue), width - _LABEL - 1)
+        for number, piece in enumerate(pieces):
+            label = "" if number else name
+            left.append([Segment(f" {label:<{_LABEL - 1}}", palette.style("muted")), *piece])
     if not load:
         return left
-    if width < 100:
+    if not is_beside:
         return [*left, *([Segment(f" {line}", palette.style("muted"))] for line in load[:4])]
     rows = []
     for number in range(max(len(left), len(load))):
-        piece = Strip(left[number] if number < len(left) else []).adjust_cell_length(width // 2)
+        begin = Strip(left[number] if number < len(left) else []).adjust_cell_length(width // 2)
         line = load[number] if number < len(load) else ""
-        rows.append([*piece, Segment(line, palette.style("muted"))])
+        rows.append([*begin, Segment(line, palette.style("muted"))])
     return rows
 
 

@@ -8,8 +8,10 @@ from jlab_tui.core.feed.feed import Feed
 from jlab_tui.core.journal.events import (
     Entry,
     Notice,
+    RunFinished,
     RunHeld,
     RunStarted,
+    RunStatus,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -109,3 +111,10 @@ def test_a_session_says_what_it_needs_the_user_for() -> None:
     assert row().needs == "code waits for you"
     made.apply("s", Entry(105.0, SessionClosed("shut down")))
     assert row().needs == ""
+
+
+def test_a_session_is_idle_as_soon_as_its_cell_has_ended_whatever_an_older_list_of_kernels_says() -> None:
+    made, busy = feed(), (KernelInfo("k", "python3", "busy", 1),)
+    made.apply("s", Entry(110.0, RunFinished("s-1", RunStatus.INTERRUPTED, 9.0)))
+    assert state(made, busy, at=109.0) is SessionState.IDLE
+    assert state(made, busy, at=111.0) is SessionState.BUSY, "another client runs something"
