@@ -144,13 +144,16 @@ def _status_word(cell: FeedCell) -> str:
 class CodeBlock:
     """Highlighted source on its own background; folds long code."""
 
-    def __init__(self, cell: FeedCell, frame: Frame, hue: str, expanded: bool) -> None:
+    def __init__(
+        self, cell: FeedCell, frame: Frame, hue: str, expanded: bool, source: str | None = None
+    ) -> None:
+        """`source`: only a part of the cell's."""
         self.cell = cell
         self.frame = frame
+        self._source = (cell.source if source is None else source).rstrip("\n")
         self._bar = Segment(frame.glyphs.bar, frame.palette.style(hue))
         self._ground = Style(bgcolor=frame.palette.style(back="panel").bgcolor)
-        source = cell.source.rstrip("\n")
-        lines = source.split("\n")
+        lines = self._source.split("\n")
         room = frame.body - 1
         heights = [
             1 if len(line) * 2 <= room else len(wrap([Segment(line.expandtabs(4))], room)) for line in lines
@@ -168,7 +171,7 @@ class CodeBlock:
         else:
             if self._lines is None:
                 draw = highlight.markdown_lines if self.cell.is_markdown else highlight.code_lines
-                self._lines = draw(self.cell.source.rstrip("\n"), self.frame.palette)
+                self._lines = draw(self._source, self.frame.palette)
             pieces = wrap(self._lines[line], self.frame.body - 1) if line < len(self._lines) else [[]]
             body = pieces[min(part, len(pieces) - 1)]
         filled = Strip(body).adjust_cell_length(self.frame.body)

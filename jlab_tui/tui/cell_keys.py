@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from ..core.feed.items import FeedCell, ImageOutput
+from ..core.display.tables import TextTable, markdown_parts
+from ..core.feed.items import FeedCell, ImageOutput, Output, TextOutput
 from ..services.dashboard.exports import Exports
 from .ansi import plain
 from .format import counted
@@ -14,6 +15,32 @@ from .outcomes import Outcomes, Say
 def images_of(cell: FeedCell | None) -> list[ImageOutput]:
     """Return the images of a cell that are still in memory."""
     return [image for image in cell.images if image.data] if cell is not None else []
+
+
+def tables_of(cell: FeedCell | None) -> list[TextTable]:
+    """Return the tables that a cell shows, or those of a text cell."""
+    if cell is None:
+        return []
+    if cell.is_markdown:
+        return [part for part in markdown_parts(cell.source) if isinstance(part, TextTable)]
+    return [table for output in cell.outputs if isinstance(output, TextOutput) for table in output.tables]
+
+
+def ends_with_image(cell: FeedCell | None) -> bool:
+    """Whether the last image of a cell comes after its last table."""
+    outputs = cell.outputs if cell is not None else []
+    return next(
+        (
+            isinstance(o, ImageOutput)
+            for o in reversed(outputs)
+            if isinstance(o, ImageOutput) or _has_table(o)
+        ),
+        False,
+    )
+
+
+def _has_table(output: Output) -> bool:
+    return isinstance(output, TextOutput) and bool(output.parts)
 
 
 class CellKeys:

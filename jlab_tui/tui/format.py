@@ -39,6 +39,8 @@ class Glyphs:
     times: str = "×"
     folded: str = "▸"
     unfolded: str = "▾"
+    line: str = "─"
+    edge: str = "│"
     is_ascii: bool = False
     """no character outside ASCII"""
 
@@ -66,6 +68,8 @@ ASCII = Glyphs(
     times="x",
     folded="+",
     unfolded="-",
+    line="-",
+    edge="|",
     is_ascii=True,
 )
 

@@ -137,7 +137,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
     Key("Y", "Y", "copy_output", "Copy output", "Copy the cell's text output.", "Cells"),
-    Key("v", "v", "screen.view", "View image", "Show the cell's image full screen.", "Cells"),
+    Key("v", "v", "screen.view", "View", "Show the cell's image or table full screen.", "Cells"),
     Key("s", "s", "save", "Save image", "Save the cell's images as files.", "Cells"),
     Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
     Key("O", "O", "go_to", "Go to", "Go to JupyterLab, an editor or a pager.", "Cells"),

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import assert_never
 
+from ..core.display.tables import Part, TextTable, markdown_parts
 from ..core.feed.items import (
     DroppedOutput,
     ErrorOutput,
@@ -30,6 +31,7 @@ from .blocks import (
 )
 from .format import counted, left_out, run_mark
 from .progress_block import ProgressBlock
+from .table_block import TableBlock
 from .text_block import TEXT_HEAD, TEXT_TAIL, TextBlock
 from .wrapping import Row
 
@@ -80,7 +82,9 @@ def lay_out(item: FeedItem, frame: Frame, *, expanded: bool, is_last: bool = Fal
 def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -> Layout:
     hue = run_mark(cell.status, frame.glyphs)[1] if not cell.is_markdown else "primary"
     above: list[Block] = [CellHeader(cell, frame)]
-    if cell.source.strip():
+    if cell.is_markdown and (parts := markdown_parts(cell.source)):
+        above += [_note_part(cell, part, frame, hue, expanded) for part in parts]
+    elif cell.source.strip():
         above.append(CodeBlock(cell, frame, hue, expanded))
     below = _below(cell, frame, hue)
     tail = TEXT_TAIL
@@ -93,6 +97,12 @@ def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -
     blocks = [*above, *outputs, *below]
     folds = hides or any(getattr(block, "folds", False) for block in blocks)
     return Layout(blocks, folds=folds)
+
+
+def _note_part(cell: FeedCell, part: Part, frame: Frame, hue: str, expanded: bool) -> Block:
+    if isinstance(part, TextTable):
+        return TableBlock([part], frame, hue, expanded, tail=TEXT_TAIL, shows=cell)
+    return CodeBlock(cell, frame, hue, expanded, part)
 
 
 def _below(cell: FeedCell, frame: Frame, hue: str) -> list[Block]:
@@ -128,6 +138,8 @@ def _output(output: Output, frame: Frame, hue: str, expanded: bool, tail: int) -
     match output:
         case TextOutput() if not output.is_stream and not len(output.scrollback):
             return None
+        case TextOutput() if output.parts:
+            return TableBlock(output.parts, frame, hue, expanded, tail=tail, shows=output)
         case TextOutput():
             return TextBlock(output, frame, hue, expanded, tail=tail)
         case ImageOutput():

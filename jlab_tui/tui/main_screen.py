@@ -21,7 +21,7 @@ from ..core.server.gpu_idle import longest_idle
 from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
 from .attention import Attention
-from .cell_keys import images_of
+from .cell_keys import ends_with_image, images_of, tables_of
 from .curves import curves_of
 from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
@@ -33,6 +33,7 @@ from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, head
 from .screens import GraphScreen, ImageScreen
 from .selection import ALL, pick_session, session_to_follow
 from .shown_items import ShownItems, shown_items
+from .table_screen import TableScreen
 from .themes import Palette
 from .view_state import ViewState
 from .widgets.detail import Detail, DetailState
@@ -373,10 +374,14 @@ class MainScreen(Screen[None]):
         self.feed.move_cell(by)
 
     def action_view(self) -> None:
-        if images := images_of(self.cell):
+        """Show the image or the tables of the cell, whichever come last, on the whole screen."""
+        images, tables = images_of(self.cell), tables_of(self.cell)
+        if tables and (not images or not ends_with_image(self.cell)):
+            self.app.push_screen(TableScreen(tables, self.palette, self.glyphs))
+        elif images:
             self.app.push_screen(ImageScreen(images, self.palette, self.glyphs))
         else:
-            self.notify("The cell has no image.", markup=False, timeout=6)
+            self.notify("The cell has no image and no table.", markup=False, timeout=6)
 
     # -- search, filter, full screen
 

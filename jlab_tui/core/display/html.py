@@ -13,7 +13,7 @@ _TAG = re.compile(r"""<(?:[^<>"']*+(?:(?:"[^<"]*+"|'[^<']*+')[^<>"']*+)*+|[^<>]*
 _NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)|<[!?/]")
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _SPACE = re.compile(r"\s+")
-_BLOCKS: Final = frozenset(
+BLOCKS: Final = frozenset(
     ("p", "div", "tr", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "caption")
 )
 _EMBEDDED: Final = frozenset(("img", "iframe", "video", "audio", "embed", "object"))
@@ -44,10 +44,10 @@ def html_text(source: str, *, is_framed: bool = False) -> str:
     out: list[str] = []
     has_cells = False
     as_it_is = False
-    for text, tag, is_start in _pieces(source):
+    for text, tag, is_start in pieces(source):
         if not tag:
-            out.append(_plain(text, as_it_is))
-        if tag in _BLOCKS:
+            out.append(plain_text(text, as_it_is))
+        if tag in BLOCKS:
             out.append("\n")
             has_cells = has_cells and not is_start
         if tag == "pre":
@@ -55,11 +55,9 @@ def html_text(source: str, *, is_framed: bool = False) -> str:
         if tag in ("td", "th") and is_start:
             out.append(" | " if has_cells else "")
             has_cells = True
-        if tag in _EMBEDDED and is_start:
-            out.append(_embedded(text, tag, is_framed))
-        if tag == "progress" and is_start:
-            attributes = _attributes(text)
-            out.append(bar(_number(attributes.get("value")), _number(attributes.get("max")) or 1.0))
+        if is_start:
+            out.append(embedded(text, tag, is_framed))
+            out.append(bar_of(text, tag))
     lines = (line.strip() for line in "".join(out).split("\n"))
     return "\n".join(line for line in lines if line).replace(_KEPT_SPACE, " ")
 
@@ -88,8 +86,8 @@ def framed_pages(source: str) -> list[str]:
     """Return the pages that HTML holds in frames."""
     if "srcdoc" not in source:
         return []
-    tags = (token for token, tag, is_start in _pieces(source) if tag == "iframe" and is_start)
-    return [page for token in tags if (page := _attributes(token).get("srcdoc"))]
+    tags = (token for token, tag, is_start in pieces(source) if tag == "iframe" and is_start)
+    return [page for token in tags if (page := attributes(token).get("srcdoc"))]
 
 
 def without_images(markdown: str) -> str:
@@ -105,6 +103,14 @@ def bar(value: float, most: float) -> str:
     return f"|{drawn:{_BAR_WIDTH}}|"
 
 
+def bar_of(token: str, tag: str) -> str:
+    """Draw a `progress` element; empty for others."""
+    if tag != "progress":
+        return ""
+    found = attributes(token)
+    return bar(_number(found.get("value")), _number(found.get("max")) or 1.0)
+
+
 def _number(digits: str | None) -> float:
     try:
         value = float(digits or 0)
@@ -113,7 +119,7 @@ def _number(digits: str | None) -> float:
     return value if abs(value) < 1e300 else 0.0
 
 
-def _pieces(source: str) -> Iterator[tuple[str, str, bool]]:
+def pieces(source: str) -> Iterator[tuple[str, str, bool]]:
     """Yield text and tags in order; a tag with its lower-case name and whether it opens an element."""
     at = begin = 0
     while match := _TAG.search(source, at):
@@ -136,7 +142,8 @@ def _pieces(source: str) -> Iterator[tuple[str, str, bool]]:
     yield source[begin:], "", False
 
 
-def _plain(text: str, as_it_is: bool) -> str:
+def plain_text(text: str, as_it_is: bool) -> str:
+    """Return what a browser shows of text between tags; `as_it_is`: of preformatted text, whose spaces are marked."""
     text = _unescaped(text).replace(_KEPT_SPACE, "")
     return text.expandtabs().replace(" ", _KEPT_SPACE) if as_it_is else _SPACE.sub(" ", text)
 
@@ -148,26 +155,29 @@ def _unescaped(text: str) -> str:
         return text  # the number of a character with thousands of digits
 
 
-def _attributes(tag: str) -> dict[str, str]:
+def attributes(tag: str) -> dict[str, str]:
+    """Return the attributes of a tag, names in lower case."""
     return {
         name.lower(): _unescaped(double or single or bare)
         for name, double, single, bare in _ATTRIBUTE.findall(tag)
     }
 
 
-def _embedded(token: str, tag: str, is_framed: bool) -> str:
-    """Describe an embedded element by its description, or else by its source; a bitmap is shown instead."""
+def embedded(token: str, tag: str, is_framed: bool = False) -> str:
+    """Describe an embedded element by its description, or else by its source; a bitmap is shown instead. Empty for others."""
+    if tag not in _EMBEDDED:
+        return ""
     if tag == "img" and embedded_images(token):
         return " "
-    attributes = _attributes(token)
-    source = attributes.get("src") or attributes.get("data") or ""
+    found = attributes(token)
+    source = found.get("src") or found.get("data") or ""
     if source.startswith("data:"):
         kind, _, encoded = source[5:].partition(",")
         size = len(encoded) * 3 // 4 if kind.endswith(";base64") else len(encoded)
         source = f"{kind.partition(';')[0]}, {size:,} bytes"
-    elif page := attributes.get("srcdoc"):
+    elif page := found.get("srcdoc"):
         source = f"a page of {len(page):,} characters"
         if words := "" if is_framed else html_text(page, is_framed=True):
             return f"\n[{tag}: {source}]\n{words}\n"
-    words = attributes.get("alt") or attributes.get("title") or source[:200]
+    words = found.get("alt") or found.get("title") or source[:200]
     return f" [{tag}{f': {words}' if words else ''}]"

@@ -15,6 +15,7 @@ from typing import Any, Final
 from .charts import chart_of, charts_in
 from .html import BITMAPS, animation, embedded_images, framed_pages, html_text, without_images
 from .printable import printable
+from .tables import Part, html_parts, markdown_parts
 from .terminal_text import render_terminal
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
@@ -60,6 +61,16 @@ def bitmaps(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         if found := embedded_images(text_of(data.get(mime))):
             return found[:_EMBEDDED_MAX]
     return animation(text_of(data.get("text/html")))[1]
+
+
+def parts_of(data: Mapping[str, Any], words: str) -> tuple[Part, ...]:
+    """Return the tables of some data and the text between them, where its description `words` stands for a table; else nothing."""
+    if words and words == _formatted(data):
+        return markdown_parts(words)
+    html = text_of(data.get("text/html"))
+    if "<table" not in html or _SKLEARN in html or bitmaps(data):
+        return ()
+    return html_parts(html) if words == _plain(data) or words == html_text(html) else ()
 
 
 def text_of(value: Any) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..display.charts import chart_of
-from ..display.mime import bitmaps, describe_data, text_of
+from ..display.mime import bitmaps, describe_data, parts_of, text_of
+from ..display.tables import Part, TextTable
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
 from ..journal.figure_texts import FigureTexts
@@ -36,6 +37,12 @@ class TextOutput:
     is_stream: bool = True
     into: str = ""
     """the Output widget that captured it; empty for the cell's own output"""
+    parts: tuple[Part, ...] = ()
+    """of a result with tables: they, and the text between them"""
+
+    @property
+    def tables(self) -> list[TextTable]:
+        return [part for part in self.parts if isinstance(part, TextTable)]
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -160,11 +167,15 @@ class FeedCell:
         for output in self.outputs:
             if isinstance(output, TextOutput):
                 output.scrollback.keep(keep_bytes)
+                if _table_chars(output) > keep_bytes:
+                    output.parts = ()
 
     @property
     def text_bytes(self) -> int:
-        """Bytes of its text in memory."""
-        return sum(len(o.scrollback.buffer) for o in self.outputs if isinstance(o, TextOutput))
+        """Bytes of its text in memory, about."""
+        return sum(
+            len(o.scrollback.buffer) + _table_chars(o) for o in self.outputs if isinstance(o, TextOutput)
+        )
 
     def complete(self, older: FeedCell) -> None:
         """Put what an earlier part of the record has of this torn cell in front."""
@@ -241,6 +252,10 @@ Shown = list[TextOutput | ImageOutput]
 """what a MIME bundle shows: text, images, or both"""
 
 
+def _table_chars(output: TextOutput) -> int:
+    return sum(table.chars for table in output.tables)
+
+
 def _into(output: Output) -> str:
     return "" if isinstance(output, DroppedOutput) else output.into
 
@@ -275,6 +290,7 @@ def outputs_of(data: Mapping[str, Any], into: str = "", texts: FigureTexts = ())
     output = TextOutput(is_stream=False, into=into)
     plain = text_of(data.get("text/plain"))
     output.scrollback.write(plain if words == render_terminal(plain) else words)
+    output.parts = parts_of(data, words)
     return [output, *images]
 
 

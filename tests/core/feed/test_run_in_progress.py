@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jlab_tui.core.feed.items import FeedCell, TextOutput
 from jlab_tui.core.feed.session_feed import SessionFeed
 from jlab_tui.core.journal.events import (
     DataShown,
@@ -52,3 +53,18 @@ def test_a_run_is_stuck_until_it_shows_life() -> None:
 def test_ended_runs_are_counted() -> None:
     assert folded(START).ended == 0
     assert folded(START, RunFinished("r", RunStatus.ERROR, 1.0)).ended == 1
+
+
+def test_tables_leave_memory_with_the_text_of_their_cell() -> None:
+    rows = "".join(f"<tr><th>{n}</th><td>{n * n}</td></tr>" for n in range(100))
+    shown = DataShown("r", {"text/html": f"<table>{rows}</table>", "text/plain": "a frame"})
+    (cell,) = (item for item in folded(START, shown).items if isinstance(item, FeedCell))
+    (output,) = cell.outputs
+    assert isinstance(output, TextOutput) and len(output.tables) == 1
+    chars = output.tables[0].chars
+    assert cell.text_bytes == len(b"a frame") + chars
+    cell.drop_middle()
+    cell.drop_middle(chars)
+    assert len(output.tables) == 1
+    cell.drop_middle(chars - 1)
+    assert not output.tables and cell.output_text() == "a frame\n"
