@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from ..core.feed.code_changes import changed_lines
 from ..core.feed.items import ErrorOutput, FeedCell, ImageOutput, Note
 from ..core.journal.run_use import use_words
 from . import highlight
@@ -108,6 +109,10 @@ class CellHeader:
                 Segment(f"[{count}]", palette.style(bold=True)),
                 Segment(f"  {one_line(cell.tool) or 'run'}", muted),
             ]
+            if cell.before and cell.before != cell.source:
+                added, removed = changed_lines(cell.before, cell.source)
+                left.append(Segment(f"  +{added}", palette.style("success")))
+                left.append(Segment(f" -{removed}", palette.style("error")))
             word = _status_word(cell)
             if word:
                 left.append(Segment(f"  {word}", palette.style(hue, bold=cell.has_failed)))

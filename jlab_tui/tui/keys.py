@@ -135,6 +135,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "enter", "enter", "screen.zoom", "Full screen", "Zoom the feed to the whole screen, or back.", "Cells"
     ),
+    Key("d", "d", "screen.difference", "Difference", "Show what changed since the cell ran last.", "Cells"),
     Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
     Key("Y", "Y", "copy_output", "Copy output", "Copy the cell's text output.", "Cells"),
     Key("v", "v", "screen.view", "View", "Show the cell's image or table full screen.", "Cells"),

@@ -23,6 +23,7 @@ from ..services.dashboard.monitor import Source
 from .attention import Attention
 from .cell_keys import ends_with_image, images_of, tables_of
 from .curves import curves_of
+from .difference_screen import DifferenceScreen
 from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
 from .graph_drawing import draw_graphs, draw_strip
@@ -382,6 +383,13 @@ class MainScreen(Screen[None]):
             self.app.push_screen(ImageScreen(images, self.palette, self.glyphs))
         else:
             self.notify("The cell has no image and no table.", markup=False, timeout=6)
+
+    def action_difference(self) -> None:
+        """Show how the cell's code differs from what it ran before."""
+        if (cell := self.cell) is not None and cell.before and cell.before != cell.source:
+            self.app.push_screen(DifferenceScreen(cell, self.palette))
+        else:
+            self.notify("The cell has not run with other code before.", markup=False, timeout=6)
 
     # -- search, filter, full screen
 

@@ -108,7 +108,7 @@ class FeedCell:
     hold: str = ""
     """id of the action that holds it, or held it"""
     before: str = ""
-    """text of the cell that the held code changes"""
+    """what the notebook's cell had when it ran last, or what the held code changes; empty if that is nothing or the same"""
     cut_chars: int = 0
     """characters that the last reply did not show the model"""
     cut_images: int = 0
@@ -180,7 +180,7 @@ class FeedCell:
     def complete(self, older: FeedCell) -> None:
         """Put what an earlier part of the record has of this torn cell in front."""
         self.at, self.source, self.tool = older.at, older.source or self.source, older.tool or self.tool
-        self.cell_id = older.cell_id or self.cell_id
+        self.cell_id, self.before = older.cell_id or self.cell_id, self.before or older.before
         if self.status is None or not self.status.is_final:
             self.status, self.seconds, self.cause = older.status, older.seconds, older.cause
             self.use = older.use

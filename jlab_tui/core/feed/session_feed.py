@@ -97,6 +97,8 @@ class SessionFeed:
         """what the run in progress waits for, if it may wait for ever"""
         self._by_run: dict[str, FeedCell] = {}
         self._unrun: dict[str, FeedCell] = {}
+        self._sources: dict[str, str] = {}
+        """what each cell of the notebook had when it ran last"""
         self._displays: dict[str, list[tuple[FeedCell, Shown]]] = {}
         self._acts: dict[tuple[str, str], Note] = {}
         self._comments: dict[str, Note] = {}
@@ -131,6 +133,7 @@ class SessionFeed:
         for entry in self._missed.values():
             older.apply(entry)
         joined = self._complete_cells(older)
+        self._compare_with(older)
         self.items = [joined.get(id(item), item) for item in older.items] + [
             item for item in self.items if id(item) not in {id(cell) for cell in joined.values()}
         ]
@@ -160,6 +163,18 @@ class SessionFeed:
             before = [(joined.get(id(cell), cell), outputs) for cell, outputs in shown]
             self._displays[name] = before + self._displays.get(name, [])
         self._missed, self.unread, self.since = older._missed, older.unread, older.since or self.since
+
+    def _compare_with(self, older: SessionFeed) -> None:
+        """Let the first run of each cell know what an earlier part says that the cell had."""
+        seen: set[str] = set()
+        for cell in self.items:
+            if isinstance(cell, FeedCell) and cell.cell_id and cell.cell_id not in seen:
+                seen.add(cell.cell_id)
+                before = older._sources.get(cell.cell_id, "")
+                if before != cell.source and not cell.before:
+                    cell.before = before
+                    cell.version += 1
+        self._sources = older._sources | self._sources
 
     def _complete_cells(self, older: SessionFeed) -> dict[int, FeedCell]:
         """Complete the cells that both parts have; return them by the identity of their older halves."""
@@ -346,9 +361,17 @@ class SessionFeed:
             cell.digest = Digest()
             self.running = cell
         self._by_run[event.run] = cell
+        if event.cell:
+            cell.before = cell.before or self._before(event.cell, event.source)
+            self._sources[event.cell] = event.source
         self.last = cell
         self._let_go(cell)
         return cell
+
+    def _before(self, cell: str, source: str) -> str:
+        """Return what a cell had when it ran last, if that was something else."""
+        known = self._sources.get(cell, "")
+        return known if known != source else ""
 
     def _hold(self, event: RunHeld, at: float) -> FeedCell:
         cell = self._by_run.get(event.run) or self._add_cell(FeedCell(self.session, at, event.source))
@@ -458,6 +481,7 @@ class SessionFeed:
     def _edit(self, event: NotebookEdited, at: float) -> FeedItem | None:
         if event.action == "delete":
             self._unrun.pop(event.cell, None)
+            self._sources.pop(event.cell, None)
             return self._note(at, "Cell deleted", "faint")
         if self.held is not None and self.held.cell_id == event.cell:
             return self.held  # its run, which follows, shows the text
@@ -474,6 +498,7 @@ class SessionFeed:
                 cell_id=event.cell,
                 tool=f"{event.action}",
                 is_markdown=is_markdown,
+                before="" if is_markdown else self._before(event.cell, event.source),
             )
         )
         if not is_markdown:
