@@ -93,6 +93,17 @@ class PacedDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._tell(self._sender.terminal_entered)
 
+    def _sigcont_application(self, *_: object) -> None:
+        """Begin anew after a suspension only.
+
+        A terminal that is hung up sends SIGCONT, too, and Textual would start a second pair of threads for it, of which
+        the first may never end.
+        """
+        if self._must_signal_resume:
+            super()._sigcont_application()
+        elif self._auto_restart:  # else another program has the terminal
+            self._tell(self._sender.terminal_entered)
+
     def disable_input(self) -> None:
         if not self.exit_event.is_set():
             self._has_answers.wait(GOODBYE_S if self._has_answered else FIRST_GOODBYE_S)

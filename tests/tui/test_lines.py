@@ -114,3 +114,23 @@ def test_the_screen_is_whole_again_after_a_suspension(tmp_path: Path) -> None:
         line.see("train()")
         line.see("? Help")
         line.see("Sessions")
+
+
+def test_a_signal_to_continue_repaints_and_starts_no_second_reader(tmp_path: Path) -> None:
+    """A terminal that is hung up sends it as well; a reader that nobody ends would keep the program alive."""
+    project = Project(tmp_path / "status")
+    with dashboard(project) as line:
+        project.write("s1", SessionOpened("s1", "train", "/nb/a.ipynb", "k-1", "node-01", 0.0))
+        project.write("s1", RunStarted("r1", "execute_code", "c1", "train()"))
+        line.see("train()")
+        threads = Path(f"/proc/{line.process.pid}/task")
+        before = len(list(threads.iterdir()))
+        for _ in range(4):
+            line.screen = Emulator(120, 36)
+            os.kill(line.process.pid, signal.SIGCONT)
+            line.see("train()")
+            line.see("? Help")
+        assert len(list(threads.iterdir())) < before + 4  # a pair of threads for each signal would be 8
+        os.kill(line.process.pid, signal.SIGHUP)
+        line.read(lambda: line.process.poll() is not None)
+        assert line.process.returncode == 129
