@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
+from textual.actions import ActionParseResult
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.command import Provider
+from textual.dom import DOMNode
 from textual.events import Event
 from textual.events import Key as KeyPressed
 from textual.filter import LineFilter
@@ -35,6 +39,8 @@ from .format import at, shortened
 from .go_to_keys import GoToKeys
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
+from .key_context import by_use
+from .key_palette import KeyCommands
 from .keys import KEYS, NUMBERS
 from .layouts import key_name, us_key
 from .look_keys import LookKeys
@@ -58,7 +64,7 @@ from .timeline_screen import TimelineScreen
 from .view_state import ViewState
 from .widgets.canvas import ImageWanted
 from .widgets.feed_view import FeedView
-from .widgets.footer import KeyClicked
+from .widgets.footer import KeyClicked, KeyLine
 from .widgets.prompt import PromptAnswered
 from .widgets.time_strip import BarChosen, TimeSought
 
@@ -71,6 +77,7 @@ class Dashboard(TerminalApp):
     CSS_PATH = "styles.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - as in Textual
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (44, "-high")]  # noqa: RUF012
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [*(key.binding for key in KEYS), *NUMBERS]
 
     def __init__(
@@ -104,6 +111,8 @@ class Dashboard(TerminalApp):
         """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
         self._pictures = choose_pictures(options.pictures, TerminalFacts(is_terminal=True)).kind
+        self._used: Counter[str] = Counter()
+        """how often each action was called"""
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.source, self.options)
@@ -515,7 +524,8 @@ class Dashboard(TerminalApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield our commands first, with their keys, then Textual's own."""
-        for key in KEYS:
+        context = {key.action for key in self.main.query_one(KeyLine).keys}
+        for key in by_use(KEYS, self._used, context):
             replays = self._replay_keys.has_recording
             if (
                 (key.acts and self.options.readonly)
@@ -529,6 +539,16 @@ class Dashboard(TerminalApp):
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys", "Maximize", "Minimize", "Screenshot"):
                 yield command
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        if isinstance(action, str):
+            self._used[action] += 1
+        return await super().run_action(action, default_namespace, namespaces)
 
     def _call(self, action: str) -> None:
         self.run_worker(self.run_action(action), group="commands")

@@ -28,6 +28,8 @@ class Key:
     """asks a live kernel, and changes nothing"""
     replays: bool = False
     """only in a replay, where it comes before what else the key does"""
+    sometimes: bool = False
+    """in the footer only while it helps (`key_context`)"""
 
     @property
     def binding(self) -> Binding:
@@ -45,7 +47,6 @@ class Key:
 
 
 NEEDY = "screen.needy"
-"""in the footer only while it leads somewhere"""
 
 KEYS: tuple[Key, ...] = (
     Key(
@@ -56,6 +57,7 @@ KEYS: tuple[Key, ...] = (
         "Go to the next session that needs you.",
         "Sessions",
         footer=1,
+        sometimes=True,
     ),
     Key(
         "o",
@@ -135,10 +137,28 @@ KEYS: tuple[Key, ...] = (
     Key(
         "enter", "enter", "screen.zoom", "Full screen", "Zoom the feed to the whole screen, or back.", "Cells"
     ),
-    Key("d", "d", "screen.difference", "Difference", "Show what changed since the cell ran last.", "Cells"),
-    Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
+    Key(
+        "d",
+        "d",
+        "screen.difference",
+        "Difference",
+        "Show what changed since the cell ran last.",
+        "Cells",
+        footer=15,
+        sometimes=True,
+    ),
+    Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells", footer=19, sometimes=True),
     Key("Y", "Y", "copy_output", "Copy output", "Copy the cell's text output.", "Cells"),
-    Key("v", "v", "screen.view", "View", "Show the cell's image or table full screen.", "Cells"),
+    Key(
+        "v",
+        "v",
+        "screen.view",
+        "View",
+        "Show the cell's image or table full screen.",
+        "Cells",
+        footer=14,
+        sometimes=True,
+    ),
     Key("s", "s", "save", "Save image", "Save the cell's images as files.", "Cells"),
     Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
     Key("O", "O", "go_to", "Go to", "Go to JupyterLab, an editor or a pager.", "Cells"),
@@ -165,7 +185,16 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("n", "n", "screen.match(1)", "Next match", "Go to the next match.", "Find"),
     Key("N", "N", "screen.match(-1)", "Previous match", "Go to the previous match.", "Find"),
-    Key("e", "e", "screen.errors", "Errors only", "Show only failed cells, or all again.", "Find"),
+    Key(
+        "e",
+        "e",
+        "screen.errors",
+        "Errors only",
+        "Show only failed cells, or all again.",
+        "Find",
+        footer=16,
+        sometimes=True,
+    ),
     Key(
         "f",
         "f",
@@ -175,7 +204,14 @@ KEYS: tuple[Key, ...] = (
         "Sessions",
     ),
     Key(
-        "a,0", "a 0", "screen.all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"
+        "a,0",
+        "a 0",
+        "screen.all",
+        "All sessions",
+        "Show all sessions in one feed, or one again.",
+        "Sessions",
+        footer=17,
+        sometimes=True,
     ),
     Key(
         "C",
@@ -184,6 +220,8 @@ KEYS: tuple[Key, ...] = (
         "Closed sessions",
         "List the closed sessions, or fold them again.",
         "Sessions",
+        footer=18,
+        sometimes=True,
     ),
     Key("T", "T", "timeline", "Timeline", "Show when the cells of all sessions ran.", "Dashboard"),
     Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),

@@ -27,6 +27,7 @@ from .difference_screen import DifferenceScreen
 from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
 from .graph_drawing import draw_graphs, draw_strip
+from .key_context import helpful
 from .options import DashboardOptions
 from .plots import Plotext
 from .presets import lay_out_as
@@ -226,13 +227,15 @@ class MainScreen(Screen[None]):
         self.query_one(Header).show(
             HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
         )
-        has_rows, may_act = bool(view.sessions), not options.readonly
+        self._draw_keys()
+
+    def _draw_keys(self) -> None:
         keys = footer_keys(
-            view.server,
-            has_rows=has_rows,
-            may_act=may_act,
-            is_needed=bool(view.needs_user),
-            replays=replays,
+            self.view.server,
+            has_rows=bool(self.view.sessions),
+            may_act=not self._options.readonly,
+            helps=helpful(self.view, self.cell),
+            replays=self._options.recording is not None,
         )
         self.query_one(KeyLine).show(keys)
 
@@ -287,6 +290,7 @@ class MainScreen(Screen[None]):
         self.draw_feed_frame()
 
     def on_cell_focused(self, message: CellFocused) -> None:
+        self._draw_keys()
         self.draw_detail()
 
     # -- which session is shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..core.server.gpu_idle import GpuIdleWarnings, idle_sentence
 from ..core.server.record import ServerState
@@ -110,14 +110,18 @@ def footer_keys(
     *,
     has_rows: bool,
     may_act: bool = True,
-    is_needed: bool = False,
+    helps: Container[str] = (),
     replays: bool = False,
 ) -> list[Key]:
-    """Return the keys that help now: those about kernels only with a server, and few without a session. `is_needed`: a session that
-    is not shown needs the user. `replays`: a recording is shown."""
+    """Return the keys that help now: those about kernels only with a server, and few without a session. `helps`: actions that help
+    with what is shown. `replays`: a recording is shown."""
     if replays:
         useful = [
-            key for key in KEYS if key.footer and not key.acts and not key.looks and key.action != NEEDY
+            key
+            for key in KEYS
+            if key.footer
+            and not (key.acts or key.looks or key.action == NEEDY)
+            and (not key.sometimes or key.action in helps)
         ]
         return sorted(useful, key=lambda key: not key.replays)
     is_live = server is not None and server.state.is_live
@@ -127,7 +131,7 @@ def footer_keys(
             for key in KEYS
             if (key.acts and not (may_act and is_live))
             or (key.looks and not is_live)
-            or (key.action == NEEDY and not is_needed)
+            or (key.sometimes and key.action not in helps)
             or key.replays
         }
         return [key for key in KEYS if key.footer and key not in useless]

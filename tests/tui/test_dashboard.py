@@ -27,7 +27,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.core.server.resources import GpuHours, KernelUse
 from jlab_tui.tui.app import Dashboard
-from jlab_tui.tui.keys import GROUPS, KEYS, NEEDY, REPLAY
+from jlab_tui.tui.keys import GROUPS, KEYS, REPLAY
 from jlab_tui.tui.narrator import Narrator
 from jlab_tui.tui.screen_texts import farewell
 from jlab_tui.tui.widgets.footer import fitting
@@ -398,7 +398,7 @@ def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
     ],
 )
 def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int, shown: str) -> None:
-    keys = fitting([key for key in KEYS if key.footer and key.action != NEEDY and not key.replays], width)
+    keys = fitting([key for key in KEYS if key.footer and not key.sometimes and not key.replays], width)
     assert " ".join(key.shown for key in keys) == shown
 
 

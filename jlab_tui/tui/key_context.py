@@ -1,0 +1,31 @@
+"""Which keys help with what is on the screen, and the order of the palette. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+
+from ..core.feed.items import FeedCell
+from ..services.dashboard.overview import SessionState
+from .cell_keys import images_of, tables_of
+from .keys import NEEDY, Key
+from .view_state import ViewState
+
+
+def helpful(view: ViewState, cell: FeedCell | None) -> set[str]:
+    """Return the actions that lead somewhere now, of those that do so only sometimes."""
+    has_failed = any(row.state is SessionState.FAILED for row in view.sessions)
+    found = {
+        NEEDY: view.needs_user is not None,
+        "screen.view": bool(images_of(cell) or tables_of(cell)),
+        "screen.difference": cell is not None and bool(cell.before) and cell.before != cell.source,
+        "screen.errors": has_failed or view.errors_only,
+        "screen.all": len(view.sessions) > 1,
+        "screen.history": view.past.count > 0,
+        "copy_code": cell is not None and bool(cell.source),
+    }
+    return {action for action, helps in found.items() if helps}
+
+
+def by_use(keys: Iterable[Key], used: Mapping[str, int], context: Container[str]) -> list[Key]:
+    """Return keys in the palette's order: those that the user called most, then those of the footer, then the others."""
+    return sorted(keys, key=lambda key: (-used.get(key.action, 0), key.action not in context))
