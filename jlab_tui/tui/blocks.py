@@ -129,7 +129,7 @@ class CellHeader:
         used = use_words(cell.use, cell.seconds)
         whole: Row = [Segment(f"{used}  ", muted), *right] if used else right
         room = frame.width - 1 - _width(left) - 2
-        return _spread(left, whole if _width(whole) <= room else right, frame.width - 1)
+        return spread(left, whole if _width(whole) <= room else right, frame.width - 1)
 
 
 def _status_word(cell: FeedCell) -> str:
@@ -306,7 +306,7 @@ def note_block(note: Note, frame: Frame) -> NoteBlock:
     for number, piece in enumerate(pieces):
         mark = f" {frame.glyphs.note} " if number == 0 else "   "
         right = [Segment(when, frame.palette.style("faint"))] if number == 0 else []
-        rows.append(_spread([Segment(mark, style), *piece], right, frame.width - 1))
+        rows.append(spread([Segment(mark, style), *piece], right, frame.width - 1))
     return NoteBlock(rows)
 
 
@@ -328,7 +328,7 @@ def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tup
     return rows
 
 
-def _spread(left: Row, right: Row, width: int) -> Row:
+def spread(left: Row, right: Row, width: int) -> Row:
     """Place `left` and `right` at the ends of a row of `width` columns; cut `right` first."""
     taken, wanted = _width(left), _width(right)
     if taken + wanted + 2 > width:

@@ -33,6 +33,7 @@ from .format import counted, left_out, run_mark
 from .progress_block import ProgressBlock
 from .table_block import TableBlock
 from .text_block import TEXT_HEAD, TEXT_TAIL, TextBlock
+from .tries_line import TriesLine
 from .wrapping import Row
 
 OUTPUTS_HEAD, OUTPUTS_TAIL = 2, 4
@@ -77,6 +78,11 @@ def lay_out(item: FeedItem, frame: Frame, *, expanded: bool, is_last: bool = Fal
             return Layout([note_block(item, frame), Blank()])
         case _:
             assert_never(item)
+
+
+def lay_out_tries(item: FeedItem, count: int, frame: Frame) -> Layout:
+    """Return the layout of the first of the earlier tries of a cell, which stands for all `count`; that of the others if that is 0."""
+    return Layout([TriesLine(item, count, frame)] if count and isinstance(item, FeedCell) else [], folds=True)
 
 
 def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -> Layout:

@@ -12,8 +12,9 @@ from textual.cache import LRUCache
 from textual.strip import Strip
 
 from ..core.feed.items import Change, FeedCell, FeedItem
+from ..core.feed.tries import all_tries, tries_up_to
 from .blocks import GUTTER, CodeBlock, Frame, ImageBlock
-from .layout import Layout, lay_out
+from .layout import Layout, lay_out, lay_out_tries
 from .row_index import RowIndex
 from .search import Match
 from .text_block import TextBlock
@@ -28,6 +29,8 @@ class Settled:
     has_added: bool
     has_moved: bool
     """whether the number of rows changed"""
+    has_folded: bool = False
+    """whether earlier tries of a cell were folded into a line"""
 
 
 class ItemRows:
@@ -45,7 +48,11 @@ class ItemRows:
         self._expanded: set[int] = set()
         self._last = -1
         """place of the last cell, which fills the view"""
-        self._layouts: LRUCache[tuple[int, int, bool], Layout] = LRUCache(512)
+        self._tries: dict[int, range] = {}
+        """the places of all tries of a cell, by that of each earlier one; they are one line while none of them is expanded"""
+        self._solved: set[int] = set()
+        """places of cells that ran well since tries were folded last"""
+        self._layouts: LRUCache[tuple[int, int, bool, int], Layout] = LRUCache(512)
 
     # -- changes
 
@@ -54,6 +61,8 @@ class ItemRows:
         self.items = []
         self._expanded.clear()
         self._stale.clear()
+        self._tries.clear()
+        self._solved.clear()
         self._added = list(items)
         self._places = {id(item): -1 for item in self._added}
         self.frame.names = dict(names)
@@ -67,7 +76,10 @@ class ItemRows:
         """Show other items, most of which are the same: only the others are laid out."""
         known = {
             (id(item), version): height
-            for item, version, height in zip(self.items, self._laid_out, self._heights.heights, strict=True)
+            for place, (item, version, height) in enumerate(
+                zip(self.items, self._laid_out, self._heights.heights, strict=True)
+            )
+            if place not in self._tries
         }
         if self._last >= 0:
             known.pop((id(self.items[self._last]), self._laid_out[self._last]), None)
@@ -78,9 +90,13 @@ class ItemRows:
         self._stale.clear()
         self._places = {id(item): place for place, item in enumerate(self.items)}
         self._expanded &= self._places.keys()
+        self._tries = {place: tries for tries in all_tries(self.items) for place in tries[:-1]}
+        self._solved.clear()
         self._laid_out = [item.version for item in self.items]
         self._heights = RowIndex(
-            known[key] if (key := (id(item), item.version)) in known else self.layout(place).height
+            known[key]
+            if (key := (id(item), item.version)) in known and place not in self._tries
+            else self.layout(place).height
             for place, item in enumerate(self.items)
         )
 
@@ -101,8 +117,8 @@ class ItemRows:
                 self._added.append(item)
                 self._places[id(item)] = -1
 
-    def settle(self) -> Settled:
-        """Lay out new and stale items."""
+    def settle(self, *, folds: bool = True) -> Settled:
+        """Lay out new and stale items. `folds`: fold what was tried before a cell ran well, else a later call does."""
         stale = tuple(place for place in self._stale if 0 <= place < len(self.items))
         has_moved = bool(self._added)
         for place in stale:
@@ -116,10 +132,27 @@ class ItemRows:
             self.items.append(item)
             self._laid_out.append(item.version)
             self._heights.append(self.layout(len(self.items) - 1).height)
-        has_added, self._added = bool(self._added), []
+        count, self._added = len(self._added), []
+        has_added = count > 0
         if has_added:
             has_moved |= self._give_room(self.last_cell())
-        return Settled(stale, has_added, has_moved)
+        self._solved.update(stale, range(len(self.items) - count, len(self.items)))
+        has_folded = folds and self._fold_tries()
+        return Settled(stale, has_added, has_moved or has_folded, has_folded)
+
+    def _fold_tries(self) -> bool:
+        """Fold the tries before cells that have run well. Returns whether there were any."""
+        found = [tries for place in self._solved if (tries := tries_up_to(self.items, place)) is not None]
+        self._solved.clear()
+        new = [tries for tries in found if self._tries.get(tries[0]) != tries]
+        for tries in new:
+            self._tries.update(dict.fromkeys(tries[:-1], tries))
+            self._measure(tries)
+        return bool(new)
+
+    def _measure(self, places: Iterable[int]) -> None:
+        for place in places:
+            self._heights.set(place, self.layout(place).height)
 
     def _give_room(self, place: int) -> bool:
         """Let another cell fill the view. Returns whether a height changed."""
@@ -163,7 +196,7 @@ class ItemRows:
             if isinstance(item, FeedCell):
                 item.drop_middle()
         self.forget()
-        self._heights.set(place, self.layout(place).height)
+        self._measure(self._tries.get(place, (place,)))
 
     # -- questions
 
@@ -185,12 +218,27 @@ class ItemRows:
     def layout(self, place: int) -> Layout:
         item = self.items[place]
         is_last = place == self._last
-        key = (id(item), item.version, is_last)
+        tries = self._folded(place)
+        count = (len(tries) if place == tries[0] else 0) if tries is not None else -1
+        key = (id(item), item.version, is_last, count)
         layout = self._layouts.get(key)
-        if layout is None:
+        if layout is None and count >= 0:
+            layout = self._layouts[key] = lay_out_tries(item, count, self.frame)
+        elif layout is None:
             layout = lay_out(item, self.frame, expanded=id(item) in self._expanded, is_last=is_last)
             self._layouts[key] = layout
         return layout
+
+    def _folded(self, place: int) -> range | None:
+        """Return the places of all tries of a cell if the item is an earlier one, and none of these is expanded."""
+        tries = self._tries.get(place)
+        is_open = tries is None or any(id(self.items[p]) in self._expanded for p in tries[:-1])
+        return None if is_open else tries
+
+    def shown_at(self, place: int) -> int:
+        """Return the place of the item that stands for the one at `place`: most stand for themselves."""
+        tries = self._folded(place)
+        return place if tries is None else tries[0]
 
     def plain(self, row: int) -> str:
         """Return a row's text without gutter and colours."""
@@ -205,7 +253,9 @@ class ItemRows:
     def cell_beside(self, place: int, by: int) -> int:
         """Return the place of the cell before or after an item; -1 if there is none."""
         place += by
-        while 0 <= place < len(self.items) and not isinstance(self.items[place], FeedCell):
+        while 0 <= place < len(self.items) and not (
+            isinstance(self.items[place], FeedCell) and self._heights.heights[place]
+        ):
             place += by
         return place if 0 <= place < len(self.items) else -1
 
@@ -221,4 +271,4 @@ class ItemRows:
                 inner = 1 + match.line
             elif match.output is not None and not inner:
                 inner = start + (0 if isinstance(block, ImageBlock) else match.line)
-        return self.start(match.place) + min(inner, layout.height - 1)
+        return self.start(match.place) + max(0, min(inner, layout.height - 1))

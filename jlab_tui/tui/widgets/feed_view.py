@@ -104,6 +104,8 @@ class FeedView(FeedCanvas, can_focus=True):
         self.rows.replace(items, names or {})
         self._drawn.clear()
         self.current = self.rows.place_of(current)
+        if self.current >= 0:
+            self.current = self.rows.shown_at(self.current)
         self._settle()
         if not self.follows:
             self.set_reactive(ScrollView.scroll_target_y, self.scroll_y)
@@ -151,7 +153,10 @@ class FeedView(FeedCanvas, can_focus=True):
     def _tick_now(self) -> None:
         if not self.is_attached or not self.size.width:
             return
-        settled = self.rows.settle()
+        settled = self.rows.settle(folds=self.follows)
+        if settled.has_folded:
+            self._drawn.clear()
+            self._focus_cell(self.current)
         if not settled.has_moved and self.items:
             for place in settled.stale:
                 self._refresh_item(place)
@@ -230,6 +235,8 @@ class FeedView(FeedCanvas, can_focus=True):
 
     def _focus_cell(self, place: int) -> None:
         place = max(-1, min(place, len(self.items) - 1))
+        if place >= 0:
+            place = self.rows.shown_at(place)
         if place != self.current:
             self.current = place
             self.refresh()
@@ -270,6 +277,7 @@ class FeedView(FeedCanvas, can_focus=True):
     def action_follow(self) -> None:
         self._wants_top = False
         self.follows = True
+        self._tick_now()
         self._focus_last_cell()
         self._settle()
 
@@ -289,6 +297,9 @@ class FeedView(FeedCanvas, can_focus=True):
         place = next((p for p, i in enumerate(self.items) if isinstance(i, FeedCell) and i.run == run), -1)
         if place >= 0:
             self._wants_top = False
+            if self.rows.shown_at(place) != place:
+                self._expand(place, True)
+                self._settle()
             self._focus_cell(place)
             self._bring(place)
         return place >= 0
@@ -316,6 +327,7 @@ class FeedView(FeedCanvas, can_focus=True):
         if not is_expanded and not self.rows.layout(self.current).folds:
             return False
         self._expand(self.current, not is_expanded)
+        self._focus_cell(self.current)
         self._settle()
         if is_expanded and not self.follows:
             self._bring(self.current)
