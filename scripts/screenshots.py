@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import termshot  # noqa: E402
 
-from jlab_tui.services.dashboard.kernel_looks import NoLooks  # noqa: E402
+from jlab_tui.services.dashboard.looks import NoLooks  # noqa: E402
 from jlab_tui.tui.app import Dashboard  # noqa: E402
 from tests.tui import stage  # noqa: E402
 from tests.tui.screen import settled  # noqa: E402

@@ -29,7 +29,7 @@ from ..core.server.idle_job import IdleEndWarnings, idle_end_sentence
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
-from ..services.dashboard.kernel_looks import Looks
+from ..services.dashboard.looks import Looks
 from ..services.dashboard.monitor import Source
 from ..services.dashboard.overview import SessionRow, SessionState
 from . import highlight, pixels
@@ -57,6 +57,7 @@ from .screen_texts import idle_notices, summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import target_of, targets_of
 from .steering_keys import SteeringKeys
+from .style_sheet import KeptStylesheet
 from .terminal import T, TerminalApp
 from .themes import DAY, NIGHT
 from .timeline_keys import TimelineKeys
@@ -89,6 +90,7 @@ class Dashboard(TerminalApp):
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
+        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
         self._steering_keys = SteeringKeys(actions, looks, outcomes, self.push_screen, self._edit)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.display.traceback_place import FilePlace, file_places
 from ..core.feed.items import FeedCell
-from ..services.dashboard.browser_way import BrowserWay
 from .ansi import coloured, one_line, plain
 from .options import DashboardOptions
 from .outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from ..services.dashboard.browser_way import BrowserWay
 
 LINK, SSH, FILE, OUTPUT = "link", "ssh", "file", "output"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from textual.screen import Screen
 
 from ..services.dashboard.actions import Target
-from ..services.dashboard.kernel_looks import Looks
+from ..services.dashboard.looks import Looks
 from ..services.dashboard.overview import SessionRow
 from .format import Glyphs
 from .stacks_screen import StacksScreen

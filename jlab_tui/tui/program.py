@@ -7,7 +7,7 @@ import sys
 
 from ..services.dashboard.actions import Actions
 from ..services.dashboard.exports import Exports
-from ..services.dashboard.kernel_looks import Looks
+from ..services.dashboard.looks import Looks
 from ..services.dashboard.monitor import Source
 from .app import Dashboard
 from .options import DashboardOptions

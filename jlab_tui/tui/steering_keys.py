@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.journal.acts import COMMENT_MAX
 from ..services.dashboard.actions import Actions, Target
-from ..services.dashboard.kernel_looks import Looks
+from ..services.dashboard.looks import Looks
 from .ansi import one_line
 from .format import shortened
 from .outcomes import Outcomes

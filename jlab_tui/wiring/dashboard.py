@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from ..adapters.jupyter.rest import JupyterApi
     from ..adapters.log_file import LogFile
     from ..core.kernel.leaving import KernelFates
+    from ..core.kernel.variable_table import Variables
     from ..core.server.record import KernelInfo, ServerRecord
     from ..core.server.resources import Sample
     from ..core.settings import Mode, Settings
+    from ..services.dashboard.actions import Target
+    from ..services.dashboard.kernel_looks import KernelLooks
     from ..services.server.launcher import Launcher
     from ..tui.options import DashboardOptions, Story
 
@@ -93,6 +96,28 @@ class Outside:
         return KernelFates(left, await api.ended_kernels())
 
 
+class LateLooks:
+    """The user's looks into kernels. Their modules load at the first one."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    @cached_property
+    def _looks(self) -> KernelLooks:
+        from ..services.dashboard.kernel_looks import KernelLooks
+
+        return KernelLooks(lambda: self._outside.launcher, self._outside.api)
+
+    async def variables(self, target: Target) -> Variables:
+        return await self._looks.variables(target)
+
+    async def value(self, target: Target, expression: str) -> str:
+        return await self._looks.value(target, expression)
+
+    async def stacks(self, target: Target) -> str:
+        return await self._looks.stacks(target)
+
+
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
     """Start the server or attach to it, and show the dashboard until the user leaves. Returns the exit code."""
     outside = Outside(settings, env)
@@ -110,7 +135,6 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from ..services.dashboard.browser_way import JupyterLabWay
     from ..services.dashboard.exports import Exports
     from ..services.dashboard.kernel_actions import KernelActions
-    from ..services.dashboard.kernel_looks import KernelLooks
     from ..services.dashboard.monitor import Monitor
     from ..services.dashboard.server_source import ServerSource
     from ..tui.program import run
@@ -144,7 +168,6 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
             clock=time.time,
         )
     )
-    kernels = KernelLooks(lambda: outside.launcher, outside.api)
     way = JupyterLabWay(
         lambda: outside.launcher,
         Forwards(settings.status_dir, settings.cwd, env).open,
@@ -155,7 +178,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     options = replace(options, way=way)
     try:
         with _logging(log_file, looks):
-            return run(monitor, actions, kernels, Exports(NewFiles(settings.root)), options)
+            return run(monitor, actions, LateLooks(outside), Exports(NewFiles(settings.root)), options)
     finally:
         log.close().result(5)
 
@@ -167,7 +190,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     from ..adapters.new_files import NewFiles
     from ..services.dashboard.actions import NoActions
     from ..services.dashboard.exports import Exports
-    from ..services.dashboard.kernel_looks import NoLooks
+    from ..services.dashboard.looks import NoLooks
     from ..tui.program import run
     from ..tui.recording import Recording
 

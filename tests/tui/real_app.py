@@ -26,7 +26,7 @@ from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.exports import Exports
-from jlab_tui.services.dashboard.kernel_looks import NoLooks
+from jlab_tui.services.dashboard.looks import NoLooks
 from jlab_tui.services.dashboard.monitor import Monitor
 from jlab_tui.tui.options import DashboardOptions
 from jlab_tui.tui.program import run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from jlab_tui.services.dashboard.kernel_looks import Looks, NoLooks
+from jlab_tui.services.dashboard.looks import Looks, NoLooks
 from jlab_tui.services.dashboard.monitor import Source
 from jlab_tui.tui.app import Dashboard
 

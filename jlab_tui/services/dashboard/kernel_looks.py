@@ -7,7 +7,7 @@ is idle.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import SessionBusy, UsageError
 from ...core.kernel.variable_table import Variables, parse_variables, value_of
@@ -21,39 +21,6 @@ if TYPE_CHECKING:
     from ...core.server.record import ServerRecord
     from ..ports import Jupyter
     from ..server.launcher import Launcher
-
-
-class Looks(Protocol):
-    """What a dashboard can ask a kernel. Every method raises JlabError when there is no answer."""
-
-    async def variables(self, target: Target) -> Variables: ...
-
-    async def value(self, target: Target, expression: str) -> str:
-        """The value of an expression, or its exception; nothing is saved."""
-        ...
-
-    async def stacks(self, target: Target) -> str:
-        """What the kernel's code does and waits for."""
-        ...
-
-
-class NoLooks:
-    """A recording has no kernel to ask."""
-
-    async def variables(self, target: Target) -> Variables:
-        raise UsageError(
-            "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
-        )
-
-    async def value(self, target: Target, expression: str) -> str:
-        raise UsageError(
-            "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
-        )
-
-    async def stacks(self, target: Target) -> str:
-        raise UsageError(
-            "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
-        )
 
 
 class KernelLooks:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...core.errors import JlabError
 from ...core.progress.sentences import ends_late, late_sentence
 from ...core.progress.tracks import Pace
 from ...core.server.record import ServerState
 from ...core.server.walltime import WalltimeWarnings
-from .launcher import Launcher
+
+if TYPE_CHECKING:
+    from .launcher import Launcher
 
 _REMEMBERED_RUNS: Final = 200
 
