@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Pictures,
         choices=tuple(Pictures),
         default=Pictures.AUTO,
-        help="what images consist of: octants are finer than blocks; auto uses them where the terminal draws them",
+        help="what images consist of: pixels by kitty's protocol, octants, or blocks; auto is the finest the terminal is known for",
     )
     start.add_argument("--theme", default="night", metavar="NAME", help="night, day or one of Textual's")
     start.add_argument(

@@ -20,9 +20,11 @@ from textual.events import Event
 from textual.events import Key as KeyPressed
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.timer import Timer
 
-from ..core.cli.picture_choice import Pictures, TerminalFacts, choose_pictures
+from ..core.cli.picture_choice import PictureChoice, Pictures, TerminalFacts, choose_pictures
+from ..core.display.kitty_placeholders import MOST_CELLS
 from ..core.feed.lanes import Bar
 from ..core.server.gpu_idle import GpuIdleWarnings
 from ..core.server.idle_job import IdleEndWarnings, idle_end_sentence
@@ -112,9 +114,9 @@ class Dashboard(TerminalApp):
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
-        self._pictures = choose_pictures(options.pictures, TerminalFacts(is_terminal=True)).kind
         self._used: Counter[str] = Counter()
         """how often each action was called"""
+        self._pictures = self._choice("")
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.source, self.options)
@@ -500,29 +502,43 @@ class Dashboard(TerminalApp):
 
     def terminal_named(self, name: str) -> None:
         """Draw images again if the terminal can have them finer."""
-        terminal = TerminalFacts(is_terminal=True, name=name, in_tmux=bool(os.environ.get("TMUX")))
-        chosen = choose_pictures(self.options.pictures, terminal).kind
-        if chosen is not self._pictures and not self.options.ascii:
-            self._pictures = chosen
+        before, self._pictures = self._pictures, self._choice(name)
+        if self._pictures.kind is not before.kind and not self.options.ascii:
             self.main.draw_images_again()
+
+    def _choice(self, name: str) -> PictureChoice:
+        terminal = TerminalFacts(is_terminal=True, name=name, in_tmux=bool(os.environ.get("TMUX")))
+        return choose_pictures(self.options.pictures, terminal)
 
     def on_image_wanted(self, message: ImageWanted) -> None:
         self.run_worker(self._draw_image(message), group="images")
 
     async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
-        strips = await asyncio.to_thread(
-            pixels.drawn,
-            output.data,
-            columns,
-            rows,
-            output.texts,
-            ascii_only=self.options.ascii,
-            octants=self._pictures is Pictures.OCTANTS,
-        )
+        strips: Sequence[Strip] | None = None
+        if self._pictures.kind is Pictures.KITTY and not self.options.ascii:
+            strips = await self._in_pixels(output.data, columns, rows)
+        if strips is None:
+            strips = await asyncio.to_thread(
+                pixels.drawn,
+                output.data,
+                columns,
+                rows,
+                output.texts,
+                ascii_only=self.options.ascii,
+                octants=self._pictures.in_cells is Pictures.OCTANTS,
+            )
         self.main.image_ready(output, columns, rows, strips)
         if isinstance(self.screen, ImageScreen):
             self.screen.image_ready(output, columns, rows, strips)
+
+    async def _in_pixels(self, data: str, columns: int, rows: int) -> Sequence[Strip] | None:
+        if max(columns, rows) > MOST_CELLS or not self.can_show_pixels:
+            return None
+        found = await asyncio.to_thread(pixels.png_of, data)
+        if found is None or not self.line.carries(len(found.png)):
+            return None
+        return await self.show_pixels(found.png, columns, rows, found.ground)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield our commands first, with their keys, then Textual's own."""

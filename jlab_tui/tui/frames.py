@@ -12,6 +12,10 @@ SLOW_BYTES_S, FAST_BYTES_S = 50_000, 150_000
 """below the first a line is slow, above the second it is not any more"""
 REST_S = 0.25
 """longest rest of a slow line after a frame; a key finds it free then"""
+IMAGE_BYTES, MOST_IMAGE_BYTES, IMAGE_S = 4096, 1 << 18, 0.1
+"""data of images that may leave with a frame: the first on a line that is slow or not known, else what it carries in so long"""
+LONGEST_IMAGE_S = 5.0
+"""an image that keeps a slow line busy for longer is not sent"""
 _MEASURED_BYTES = 1024
 """frames that are large enough to tell the speed of a line"""
 
@@ -46,6 +50,17 @@ class TerminalLine:
         if self.waits_for_answer:
             return max(0.01, self.sent_at + SILENCE_S - now)
         return max(0.0, self.free_at - now)
+
+    @property
+    def image_bytes(self) -> int:
+        """Data of images that may leave with a frame."""
+        if self.is_slow:
+            return IMAGE_BYTES
+        return max(IMAGE_BYTES, min(MOST_IMAGE_BYTES, int(self.bytes_s * IMAGE_S)))
+
+    def carries(self, size: int) -> bool:
+        """Whether an image of `size` bytes comes while a person still waits for it."""
+        return not self.is_slow or size <= self.bytes_s * LONGEST_IMAGE_S
 
     def asks(self, size: int) -> bool:
         """Whether a frame of `size` bytes ends with a question."""

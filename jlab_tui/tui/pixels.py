@@ -9,6 +9,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,20 @@ _NEAR_GROUND = 16
 _GROUND_SHARE = 0.3
 """smallest part of the image that counts as its background"""
 
+_MOST_PNG_BYTES = 3_000_000
+"""larger ones are drawn in cells"""
+
 Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PngPixels:
+    """A PNG that a terminal may be given."""
+
+    png: str = field(repr=False)
+    """in base64, on one line"""
+    ground: Rgb
+    """the colour of its corner, where it is transparent white"""
 
 
 def fit(width: int, height: int, max_columns: int, max_rows: int) -> tuple[int, int]:
@@ -72,6 +86,17 @@ def load(data: str) -> Image:
         return image.convert("RGB")
     except (OSError, SyntaxError, EOFError, UnidentifiedImageError, Images.DecompressionBombError) as error:
         raise ValueError(str(error) or type(error).__name__) from None
+
+
+def png_of(data: str) -> PngPixels | None:
+    """Return a base64 image as a terminal takes it, None if it is no sound PNG, or a very large one."""
+    try:
+        png = base64.b64decode(data)
+        if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) > _MOST_PNG_BYTES:
+            return None
+        return PngPixels(base64.b64encode(png).decode("ascii"), corner(load(data)))
+    except ValueError:
+        return None
 
 
 def strips(

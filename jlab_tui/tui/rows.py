@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from textual.cache import LRUCache
 from textual.strip import Strip
 
+from ..core.display.kitty_placeholders import without_placeholders
 from ..core.feed.items import Change, FeedCell, FeedItem
 from ..core.feed.tries import all_tries, tries_up_to
 from .blocks import GUTTER, CodeBlock, Frame, ImageBlock
@@ -243,7 +244,7 @@ class ItemRows:
     def plain(self, row: int) -> str:
         """Return a row's text without gutter and colours."""
         place, inner = self.find(row)
-        return Strip(self.layout(place).row(inner)).text[GUTTER:]
+        return without_placeholders(Strip(self.layout(place).row(inner)).text)[GUTTER:]
 
     def last_cell(self) -> int:
         """Return the place of the last cell, even if notes follow it; of the last item if there is no cell."""

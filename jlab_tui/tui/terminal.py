@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
+from rich.color import ColorSystem
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SuspendNotSupported
@@ -24,6 +25,7 @@ from textual.timer import Timer
 from ..core.cli.picture_choice import NAME_QUESTION
 from .colors import color_system
 from .frames import QUESTION, TerminalLine
+from .image_board import ImageBoard, PlacedImage, Rgb
 from .terminal_driver import PacedDriver
 from .terminal_screen import TerminalScreen, spans_of
 
@@ -59,7 +61,9 @@ class TerminalApp(App[int]):
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
         self.line = TerminalLine()
-        self._terminal = TerminalScreen(color_system(os.environ))
+        self._colors = color_system(os.environ)
+        self._terminal = TerminalScreen(self._colors)
+        self._board = ImageBoard(int.from_bytes(os.urandom(3), "big"))
         self._frame_timer: Timer | None = None
 
     def get_driver_class(self) -> type[Driver]:
@@ -86,7 +90,7 @@ class TerminalApp(App[int]):
 
     def _send_frame(self) -> None:
         driver, now = self._driver, time.monotonic()
-        if not isinstance(driver, PacedDriver) or not self._terminal.is_dirty:
+        if not isinstance(driver, PacedDriver) or not (self._terminal.is_dirty or self._board.has_work):
             return
         if (line := self.line.looked_at(now)) != self.line:
             self.line = line
@@ -94,10 +98,11 @@ class TerminalApp(App[int]):
         if not self.line.may_send(now):
             self._send_later(now)
             return
+        data = self._board.take(self.line.image_bytes)
         changes = self._terminal.changes()
-        if not changes:
+        if not changes and not data:
             return
-        frame = f"{SYNC_START}{changes}{SYNC_END}" if self._sync_available else changes
+        frame = data + (f"{SYNC_START}{changes}{SYNC_END}" if self._sync_available and changes else changes)
         asks = self.line.asks(len(frame))
         self.line = self.line.sent(now, len(frame))
         driver.write(frame)
@@ -126,6 +131,7 @@ class TerminalApp(App[int]):
         """Draw everything again: at the start, after a suspension."""
         self.line = TerminalLine()
         self._terminal.forget()
+        self._board.send_again(self._terminal.forget)
         if isinstance(self._driver, PacedDriver):
             self._driver.write(self._name_question())
             self._driver.ask(QUESTION)
@@ -142,7 +148,27 @@ class TerminalApp(App[int]):
     def action_repaint(self) -> None:
         """Draw the screen again, in case another program wrote into it."""
         self._terminal.forget()
+        self._board.send_again(self._terminal.forget)
         self._send_frame()
+
+    # -- images that the terminal keeps
+
+    @property
+    def can_show_pixels(self) -> bool:
+        """Whether images can be given to the terminal.
+
+        The colour of a character says which image it is a part of, so that it must arrive as it was sent.
+        """
+        is_ours = isinstance(self._driver, PacedDriver) and not self.no_color
+        return is_ours and self._colors is ColorSystem.TRUECOLOR
+
+    async def show_pixels(self, png: str, columns: int, rows: int, ground: Rgb) -> PlacedImage:
+        """Give a PNG in base64 to the terminal; return its rows once it is on its way."""
+        is_sent = asyncio.Event()
+        placed = self._board.add(png, columns, rows, ground, is_sent.set)
+        self._send_frame()
+        await is_sent.wait()
+        return placed
 
     def has_left(self) -> None:
         """Note that the terminal is restored; now the process may take its time."""
@@ -173,6 +199,9 @@ class TerminalApp(App[int]):
 
     async def _shutdown(self) -> None:
         self.is_leaving = True
+        if isinstance(self._driver, PacedDriver) and (end := self._board.cleared()):
+            self._driver.write(end)
+            self._driver.ask(QUESTION)
         await super()._shutdown()
 
     def _fatal_error(self) -> None:

@@ -17,6 +17,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from ..core.display.kitty_placeholders import PLACEHOLDER
 from .colors import codes_of
 
 NEAR = 4
@@ -238,11 +239,14 @@ def _look(style: Style | None, colors: ColorSystem) -> Look:
 def _is_sure(cell: Cell) -> bool:
     """Whether every terminal draws the character in one column."""
     text = cell[0]
-    return len(text) == 1 and (
-        text < "\u0483"
-        or "\u2190" <= text <= "\u21ff"
-        or "\u2500" <= text <= "\u25ff"
-        or "\u2800" <= text <= "\u28ff"
-        or "\u2010" <= text <= "\u2027"
-        or "\U0001cd00" <= text <= "\U0001ceaf"
+    return text.startswith(PLACEHOLDER) or (
+        len(text) == 1
+        and (
+            text < "\u0483"
+            or "\u2190" <= text <= "\u21ff"
+            or "\u2500" <= text <= "\u25ff"
+            or "\u2800" <= text <= "\u28ff"
+            or "\u2010" <= text <= "\u2027"
+            or "\U0001cd00" <= text <= "\U0001ceaf"
+        )
     )

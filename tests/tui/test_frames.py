@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.tui.frames import ASKED_BYTES, REST_S, SILENCE_S, TerminalLine
+from jlab_tui.tui.frames import ASKED_BYTES, IMAGE_BYTES, MOST_IMAGE_BYTES, REST_S, SILENCE_S, TerminalLine
 
 
 def test_the_next_frame_waits_until_the_last_one_has_left() -> None:
@@ -59,3 +59,12 @@ def test_a_small_frame_says_nothing_about_the_speed() -> None:
 
 def test_what_left_when_nothing_was_sent_changes_nothing() -> None:
     assert TerminalLine().left(1.0) == TerminalLine()
+
+
+def test_a_line_carries_as_much_of_images_at_once_as_leaves_keys_their_turn() -> None:
+    assert TerminalLine().image_bytes == IMAGE_BYTES, "its speed is not known"
+    slow = TerminalLine().sent(0.0, 6_000).left(0.4)
+    assert slow.is_slow and slow.image_bytes == IMAGE_BYTES
+    assert slow.carries(75_000) and not slow.carries(75_001) and TerminalLine().carries(10**9)
+    assert TerminalLine(bytes_s=500_000).image_bytes == 50_000
+    assert TerminalLine(bytes_s=1e9).image_bytes == MOST_IMAGE_BYTES

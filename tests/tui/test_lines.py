@@ -52,18 +52,25 @@ class Line:
                 os.write(self._descriptor, self.name * (self.screen.names - named))
                 os.write(self._descriptor, b"\x1b[1;1R" * (self.screen.questions - asked))
 
+    def press(self, keys: bytes) -> None:
+        os.write(self._descriptor, keys)
+
     def see(self, text: str) -> None:
         self.read(lambda: text in self.screen.text)
 
 
 @contextmanager
-def dashboard(project: Project) -> Iterator[Line]:
+def dashboard(project: Project, **env: str) -> Iterator[Line]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 36, 120, 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", "TMUX": ""}
-    command = [sys.executable, "-m", "tests.tui.real_app", str(project.directory)]
     process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=env, start_new_session=True
+        [sys.executable, "-m", "tests.tui.real_app", str(project.directory)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm-256color", "TMUX": "", **env},
+        start_new_session=True,
     )
     try:
         yield Line(ours, process)

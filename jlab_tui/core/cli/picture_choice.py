@@ -1,4 +1,4 @@
-"""In what the dashboard draws images: blocks of quarters, or octants where the terminal is known to draw them itself.
+"""In what the dashboard draws images: pixels, octants where the terminal is known to draw them itself, or blocks of quarters.
 
 Few fonts have the octants of Unicode 16, so a terminal without drawings of its own would show boxes.
 """
@@ -22,6 +22,9 @@ _DRAWS_OCTANTS: Final = {
     "wezterm": (20250101, 0),
 }
 """first versions"""
+_NEVER: Final = (1 << 62, 0)
+_HAS_PLACEHOLDERS: Final = {"kitty": (0, 28), "ghostty": (1, 0)}
+"""first versions with the Unicode placeholders of kitty's graphics protocol"""
 
 
 class Pictures(StrEnum):
@@ -30,6 +33,8 @@ class Pictures(StrEnum):
     AUTO = "auto"
     BLOCKS = "blocks"
     OCTANTS = "octants"
+    KITTY = "kitty"
+    """pixels, by kitty's graphics protocol"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,17 @@ class PictureChoice:
     kind: Pictures
     why: str
     """a sentence"""
+    in_cells: Pictures = Pictures.BLOCKS
+    """what an image consists of that cannot have the pixels of `kitty`"""
 
 
 def choose_pictures(wanted: Pictures, terminal: TerminalFacts) -> PictureChoice:
     """Choose by what the user wants, and by what the terminal says it is."""
+    if wanted is Pictures.KITTY and terminal.in_tmux:
+        return PictureChoice(Pictures.BLOCKS, "tmux may lose parts of an image's data on their way.")
     if wanted is not Pictures.AUTO:
-        return PictureChoice(wanted, f"You chose {wanted}.")
+        cells = Pictures.BLOCKS if wanted is Pictures.KITTY else wanted
+        return PictureChoice(wanted, f"You chose {wanted}.", cells)
     if terminal.in_tmux:
         return PictureChoice(
             Pictures.BLOCKS,
@@ -59,7 +69,12 @@ def choose_pictures(wanted: Pictures, terminal: TerminalFacts) -> PictureChoice:
     match = _NAME.match(terminal.name)
     if match is None:
         return PictureChoice(Pictures.BLOCKS, "This terminal does not say what it is.")
-    is_known = (int(match[2]), int(match[3] or 0)) >= _DRAWS_OCTANTS.get(match[1].lower(), (1 << 62, 0))
-    if is_known:
-        return PictureChoice(Pictures.OCTANTS, f"{match[0].replace('(', ' ')} draws octants itself.")
-    return PictureChoice(Pictures.BLOCKS, f"{match[0].replace('(', ' ')} is not known to draw octants.")
+    version, name = (int(match[2]), int(match[3] or 0)), match[1].lower()
+    shown = match[0].replace("(", " ")
+    draws = version >= _DRAWS_OCTANTS.get(name, _NEVER)
+    cells = Pictures.OCTANTS if draws else Pictures.BLOCKS
+    if version >= _HAS_PLACEHOLDERS.get(name, _NEVER):
+        return PictureChoice(Pictures.KITTY, f"{shown} shows pixels as text.", cells)
+    if draws:
+        return PictureChoice(cells, f"{shown} draws octants itself.", cells)
+    return PictureChoice(cells, f"{shown} is not known to draw octants.", cells)

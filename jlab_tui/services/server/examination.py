@@ -118,7 +118,8 @@ class Examination:
         if not terminal.is_terminal:
             return []
         choice = choose_pictures(Pictures.AUTO, terminal)
-        return [Finding("pictures", Level.OK, f"images consist of {choice.kind}: {choice.why}")]
+        what = "pixels" if choice.kind is Pictures.KITTY else choice.kind
+        return [Finding("pictures", Level.OK, f"images consist of {what}: {choice.why}")]
 
     async def _program(self) -> list[Finding]:
         program = await self._checkup.program()
