@@ -128,8 +128,8 @@ def _start(arguments: argparse.Namespace) -> int:
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
+    warn_of_settings_without_effect(os.environ, site_of(os.environ))
     settings = settings_of(os.environ)
-    warn_of_settings_without_effect(os.environ, site_of(settings, os.environ))
     screen = this_screen(wants_lines=arguments.no_tui, wants_ascii=arguments.ascii)
     looks = Looks(
         readonly=arguments.readonly,

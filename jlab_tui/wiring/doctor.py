@@ -16,7 +16,7 @@ def make_examination(settings: Settings, env: Mapping[str, str]) -> Examination:
     return Examination(
         settings,
         env,
-        site_of(settings, env),
+        site_of(env),
         choices_of(settings).read(),
         mode_of(settings, env),
         make_launcher(settings, env),

@@ -45,13 +45,13 @@ def working_directory() -> Path:
 def home_of(env: Mapping[str, str]) -> Path:
     """Return our own directory, whatever the other settings are. Raises UsageError."""
     user = env.get("HOME") or "~"
-    env = read_site(site_config_of(env, working_directory()), env).environment(env)
+    env = site_of(env).environment(env)
     return path(env.get(PREFIX + "DIR", "").strip() or "~/.jlab-mcp", user)
 
 
-def site_of(settings: Settings, env: Mapping[str, str]) -> Site:
+def site_of(env: Mapping[str, str]) -> Site:
     """Return what the site of this machine has set. Raises UsageError."""
-    return read_site(settings.site_config, env)
+    return read_site(site_config_of(env, working_directory()), env)
 
 
 def choices_of(settings: Settings) -> Choices:

@@ -33,7 +33,8 @@ USERS_KERNEL: Final = (
     "run again, and the kernel stays when this session ends."
 )
 UNUSED_KERNEL: Final = "This is a kernel that the user has open on this notebook and that has run nothing yet; it stays when this session ends."
-_ASK_S: Final = 3.0
+_ASK_S: Final = 20.0
+_ASK_BUSY_S: Final = 3.0
 
 
 class SessionOpener:
@@ -135,7 +136,8 @@ class SessionOpener:
                 users_kernel=users_kernel,
             )
             if users_kernel:
-                is_unused = await session.has_run_nothing(_ASK_S)
+                is_busy = await server.api.kernel_state(kernel_id) == "busy"
+                is_unused = await session.has_run_nothing(_ASK_BUSY_S if is_busy else _ASK_S)
                 session.opening_warnings.insert(0, UNUSED_KERNEL if is_unused else USERS_KERNEL)
             return session, True
         at = await asyncio.to_thread(self._notebooks.server_path, path)
