@@ -247,6 +247,7 @@ def _is_sure(cell: Cell) -> bool:
             or "\u2500" <= text <= "\u25ff"
             or "\u2800" <= text <= "\u28ff"
             or "\u2010" <= text <= "\u2027"
+            or text in "✓✗"
             or "\U0001cd00" <= text <= "\U0001ceaf"
         )
     )

@@ -251,7 +251,7 @@ sleep 300
 async def test_watchers_and_mcp_servers_ask_squeue_once_per_interval(cluster: Cluster, lab: Project) -> None:
     cluster.wait_for_state(cluster.run("sbatch", "--parsable", stdin=OCCUPY).strip(), "RUNNING")
     started = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0")
-    assert "Slurm's estimate: it starts in about 5 min." in started.stderr
+    assert "Slurm's estimate: it starts in about 5 min." in started.stdout
     (job_id,) = our_jobs(cluster)
     (lab.home / "squeue").write_text(SQUEUE, encoding="utf-8")
     (lab.home / "squeue").chmod(0o755)

@@ -67,6 +67,13 @@ def test_only_cells_that_differ_are_written_and_their_colour_once() -> None:
     assert drawn(made, "epoch 10  loss=0.40") == ""
 
 
+def test_a_mark_that_moves_leaves_the_rest_of_its_row_alone() -> None:
+    """As those of the cells in the strip do each second."""
+    made = screen()
+    drawn(made, "10 min ─────✓─✗──▶──────")
+    assert len(drawn(made, "10 min ────✓─✗──▶───────")) < 80
+
+
 def test_a_space_needs_no_text_colour_and_no_bold() -> None:
     made = screen(4, 1)
     made.put(0, 0, [Segment("a", RED), Segment("  ", BOLD), Segment("b", RED)])
