@@ -235,6 +235,8 @@ def _not_ready(status: ServerStatus | None, waited_s: float, *, is_silent: bool)
         )
     if is_silent:
         return ServerUnreachable(status.sentence, status.hint)
+    if status.state is ServerState.READY:  # but it does not answer
+        return ServerNotReady(f"Not ready after {waited_s:.0f} s: {status.sentence}", status.hint)
     hint = "It keeps starting: `jlab-mcp wait` waits for it, `jlab-mcp stop` stops it."
     if status.state is ServerState.PENDING:
         hint = (
