@@ -104,7 +104,7 @@ class LiveFeed:
             handle = _HANDLERS.get(event["k"])
             if handle is not None:
                 handle(self, event, float(event["t"]), (epoch, offset))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError):
             return
         while len(self.items) > self._keep:
             self._forget(self.items.pop(0))
@@ -274,7 +274,7 @@ def _key(start: Place) -> str:
 
 def _count(event: Dict[str, Any]) -> Optional[int]:
     count = event.get("execution_count")
-    return int(count) if count is not None else None
+    return count if isinstance(count, int) else None
 
 
 _HANDLERS = {

@@ -8,6 +8,7 @@ from typing import List, Optional, Tuple
 
 CELLS_MAX = 5000
 HTML_MAX = 1 << 20
+TAG_MAX = 2000
 _AROUND = frozenset(
     ("div", "table", "thead", "tbody", "tfoot", "tr", "p", "b", "i", "em", "strong", "br", "caption", "span")
 )
@@ -34,13 +35,21 @@ class Table:
 
 def table_of(markup: str) -> Optional[Table]:
     """Return the one table that some HTML is; None if it is anything else, or has styles that mean something."""
-    if len(markup) > HTML_MAX or "<table" not in markup.lower():
+    if len(markup) > HTML_MAX or "<table" not in markup.lower() or not _is_tame(markup):
         return None
     reader = _Reader()
     reader.feed(markup)
     reader.close()
     is_table = not reader.is_other and reader.tables == 1 and any(reader.table.rows)
     return reader.table if is_table and reader.cells <= CELLS_MAX else None
+
+
+def _is_tame(markup: str) -> bool:
+    """Return whether each tag is short and closed and none is a declaration: of others html.parser takes the square of their
+    length, or fails.
+    """
+    tags = markup.split("<")[1:]
+    return all(tag[:1] not in ("!", "?") and tag.find(">", 0, TAG_MAX) > 0 for tag in tags)
 
 
 class _Reader(HTMLParser):

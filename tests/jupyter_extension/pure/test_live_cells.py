@@ -335,7 +335,7 @@ def test_a_cell_that_leaves_takes_only_itself_along() -> None:
     [
         b"\n", b"{\n", b"[]\n", b"5\n", b"{}\n", b'{"k":"run"}\n', b'{"k":"text","t":"x"}\n', b'{"k":[],"t":1}\n',
         b'{"k":"data","t":1,"run":"s-1","data":5}\n', b'{"k":"later","t":1}\n', b"[" * 100_000 + b"\n",
-        b'{"k":"finished","t":1,"run":"s-1","status":"ok","seconds":"x"}\n',
+        b'{"k":"finished","t":1,"run":"s-1","status":"ok","seconds":"x"}\n', b'{"k":"dropped","t":1,"run":"s-1","count":1e999}\n',
     ],
 )  # fmt: skip
 def test_a_damaged_or_unknown_line_changes_nothing_that_is_shown(line: bytes) -> None:

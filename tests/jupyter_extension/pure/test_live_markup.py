@@ -123,6 +123,10 @@ def test_a_table_of_pandas_is_read_without_its_markup() -> None:
         "<table><tr><td><a href='javascript:alert(1)'>x</a></td></tr></table>",
         "<table><tr>" + "<td>" * (CELLS_MAX + 1) + "</tr></table>",
         "<table><tr><td>" + "x" * HTML_MAX + "</td></tr></table>",
+        "<table><tr><td><![foo[x]]></td></tr></table>",
+        "<table><tr><td><?x?></td></tr></table>",
+        "<table>" + "<a " * 300_000,
+        "<table><tr><td>1</td></tr></table><",
     ],
 )
 def test_what_is_more_than_a_table_is_none(markup: str) -> None:
