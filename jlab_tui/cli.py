@@ -104,7 +104,12 @@ def _place_elsewhere(arguments: argparse.Namespace) -> RemotePlace | None:
     from .adapters.ssh.remotes import Remotes
     from .wiring.settings import home_of, working_directory
 
-    places, cwd = Remotes(home_of(os.environ)).read(), working_directory()
+    try:
+        places, cwd = Remotes(home_of(os.environ)).read(), working_directory()
+    except UsageError:
+        if arguments.command == "doctor":
+            return None  # it reports what is wrong here, as JSON if asked to
+        raise
     if arguments.ssh is not None:
         return complete(parse_place(arguments.ssh), places, cwd)
     place = find_registered(places, cwd)

@@ -31,17 +31,20 @@ def read_site(path: Path | None, env: Mapping[str, str]) -> Site:
         ) from None
     except OSError as error:
         raise unusable(str(path), error.strerror or str(error)) from None
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise unusable(str(path), "it is no file")
         weak = weaknesses(path, _vouched(env), others=(_owner_of_program(),))
         if weak:
             raise unusable(str(path), "; ".join(map(str, weak)))
-        data = file.read(_SIZE_MAX + 1)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(_SIZE_MAX + 1)
+    finally:
+        os.close(fd)
     if len(data) > _SIZE_MAX:
         raise unusable(str(path), f"it has more than {_SIZE_MAX // 1000} kB")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise unusable(str(path), "it is not text in UTF-8") from None
     return parse_site(str(path), text, user_name(os.geteuid()))

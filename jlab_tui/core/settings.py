@@ -283,12 +283,11 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
 
     `cwd` is absolute; `exists` tells whether a file exists (to find the project root).
     """
-    user = env.get("HOME") or "~"
 
     def path(variable: str, default: Path) -> Path:
-        return cwd / _read(env, variable, lambda text: read.path(text, user), default)
+        return cwd / _path(env, variable, default)
 
-    home = path("DIR", Path(user) / ".jlab-mcp")
+    home = own_directory(env, cwd)
     root = find_root(cwd, home, exists)
     status_dir = path("STATUS_DIR", home / "servers" / status_dir_name(root))
     settings = Settings(
@@ -312,11 +311,23 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
     return settings
 
 
+def own_directory(env: Mapping[str, str], cwd: Path) -> Path:
+    """Return `Settings.home`, whatever the other settings are. Raises SettingError."""
+    return cwd / _path(env, "DIR", Path(_user(env)) / ".jlab-mcp")
+
+
 def site_config_of(env: Mapping[str, str], cwd: Path) -> Path | None:
     """Return the file with the site's settings; None if the user wants none. Raises SettingError."""
-    user = env.get("HOME") or "~"
-    found = _read(env, "SITE_CONFIG", lambda text: read.path(text, user), Path(SITE_CONFIG))
+    found = _path(env, "SITE_CONFIG", Path(SITE_CONFIG))
     return None if str(found) == "none" else cwd / found
+
+
+def _path(env: Mapping[str, str], variable: str, default: Path) -> Path:
+    return _read(env, variable, lambda text: read.path(text, _user(env)), default)
+
+
+def _user(env: Mapping[str, str]) -> str:
+    return env.get("HOME") or "~"
 
 
 def _values(of: type[Settings] | type[SlurmSettings], env: Mapping[str, str]) -> dict[str, Any]:

@@ -29,10 +29,8 @@ _READERS = {
     if one.metadata
 }
 """of each setting, by its name without prefix; None for a path"""
-_WITH_PATHS = {name for name, reader in _READERS.items() if reader is None} | {
-    "SLURM_TEMPLATE",
-    "TRUSTED_DIRS",
-}
+_PATHS = {name for name, reader in _READERS.items() if reader is None} | {"SLURM_TEMPLATE"}
+_WITH_PATHS = _PATHS | {"TRUSTED_DIRS"}
 
 
 class Source(Enum):
@@ -165,6 +163,15 @@ def _read_line(line: str, number: int, user: str) -> SiteSetting | None:
     if value and short in _READERS:
         try:
             (_READERS[short] or read.line)(value)
+            _require_one_meaning(short, value)
         except ValueError as wanted:
             raise ValueError(f"{name}={value[:60]!r} is not {wanted}") from None
     return SiteSetting(name, value, number, bool(lock))
+
+
+def _require_one_meaning(short: str, value: str) -> None:
+    """Raise ValueError for a path that would lead each user, or each working directory, somewhere else than the site meant."""
+    if short in _WITH_PATHS and "$" in value:
+        raise ValueError("a path without `$`, of which only $USER is replaced")
+    if short in _PATHS and not (value.startswith(("/", "~/")) or value == "~"):
+        raise ValueError("a path that begins with / or ~/")

@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     """Kernels that somebody is connected to, such as JupyterLab."""
     terminals: int
     kernel_cpu: Sequence[Optional[float]]
-    """Percent of one core, with the processes that kernels started."""
+    """Percent of one core, with the processes that kernels started; None where it is not known."""
     gpus: Sequence[Optional[float]]
     """Percent of each GPU; None where it is not known."""
     has_gpus: bool
@@ -48,6 +48,8 @@ def use_of(seen: Seen) -> str:
         return "a GPU computes"
     if None in seen.gpus or (seen.has_gpus and not seen.gpus):
         return "the use of a GPU is not known"
+    if None in seen.kernel_cpu:
+        return "what a kernel's processes use is not known"
     return ""
 
 

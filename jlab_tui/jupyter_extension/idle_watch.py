@@ -47,7 +47,7 @@ class IdleWatch:
                 busy_kernels=busy_kernels,
                 used_kernels=sum(map(is_used, ids)),
                 terminals=len(terminals.list()) if terminals is not None else 0,
-                kernel_cpu=[kernel.get("cpu_percent") for kernel in sample["kernels"].values()],
+                kernel_cpu=[sample["kernels"].get(kernel_id, {}).get("cpu_percent") for kernel_id in ids],
                 gpus=[gpu["utilization_percent"] for gpu in sample["gpu"]],
                 has_gpus=self._has_gpus,
             )

@@ -12,8 +12,7 @@ from ..adapters.choices import Choices, with_choices
 from ..adapters.files import is_there
 from ..adapters.site_file import read_site
 from ..core.errors import SettingError, UsageError
-from ..core.setting_values import path
-from ..core.settings import PREFIX, Mode, Settings, load_settings, site_config_of
+from ..core.settings import Mode, Settings, load_settings, own_directory, site_config_of
 from ..core.site_settings import Site, blame_site
 from ..core.slurm.allocation import allocation_here, choose_mode
 
@@ -44,9 +43,11 @@ def working_directory() -> Path:
 
 def home_of(env: Mapping[str, str]) -> Path:
     """Return our own directory, whatever the other settings are. Raises UsageError."""
-    user = env.get("HOME") or "~"
-    env = site_of(env).environment(env)
-    return path(env.get(PREFIX + "DIR", "").strip() or "~/.jlab-mcp", user)
+    site = site_of(env)
+    try:
+        return own_directory(site.environment(env), working_directory())
+    except SettingError as error:
+        raise blame_site(error, site) from None
 
 
 def site_of(env: Mapping[str, str]) -> Site:

@@ -37,6 +37,11 @@ def test_the_file_that_the_variable_names_is_read(file: Path) -> None:
     assert site_config_of({"JLAB_MCP_SITE_CONFIG": "config"}, file.parent) == file
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfJLAB_MCP_DIR=/scratch\r\n")
+    assert [one.value for one in read(file).settings] == ["/scratch"]
+
+
 def test_no_file_is_needed_and_none_is_read_where_the_user_wants_none() -> None:
     assert read(Path("none")).settings == ()
     if not Path(SITE_CONFIG).exists():
@@ -53,6 +58,11 @@ def pipe(path: Path) -> None:
     os.mkfifo(path, 0o600)
 
 
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def loop(path: Path) -> None:
     path.unlink()
     path.symlink_to(path)
@@ -63,7 +73,6 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "can be written by everybody (mode 777)": lambda path: path.parent.chmod(0o777),
     "it has more than 100 kB": lambda path: path.write_text("#" * 100_001, encoding="utf-8"),
     "it is not text in UTF-8": lambda path: path.write_bytes(b"# \xff"),
-    "it is no file": pipe,
     "Too many levels of symbolic links": loop,
     "line 1: 'x' is not JLAB_MCP_NAME=VALUE": lambda path: path.write_text("x", encoding="utf-8"),
 }
@@ -72,9 +81,22 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("why", SPOILT)
 def test_a_file_that_cannot_be_used_is_refused_with_its_reason(why: str, file: Path) -> None:
     SPOILT[why](file)
+    require_refused(file, why)
+
+
+@pytest.mark.parametrize("spoil", [pipe, directory])
+def test_what_is_no_file_is_refused_and_left_closed(spoil: Callable[[Path], None], file: Path) -> None:
+    spoil(file)
+    before = os.listdir("/dev/fd")
+    require_refused(file, "it is no file")
+    require_refused(Path("/dev/null"), "it is no file")
+    assert os.listdir("/dev/fd") == before
+
+
+def require_refused(path: Path, why: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read(file)
-    assert why in caught.value.message and str(file) in caught.value.message
+        read(path)
+    assert why in caught.value.message and str(path) in caught.value.message
 
 
 @needs_two_accounts

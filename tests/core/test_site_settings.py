@@ -21,7 +21,7 @@ JLAB_MCP_SLURM_MODULES = "gcc/13 cuda/12.6"
 JLAB_MCP_SETUP='PATH=$USER:$PATH'
  lock   JLAB_MCP_LINK=srun
 lock JLAB_MCP_SLURM_EXTRA=
-JLAB_MCP_LOG_DIR=~/logs/${USER}/$USERNAME
+JLAB_MCP_LOG_DIR=~/logs/${USER}
 JLAB_MCP_SLURM_QOS=
 JLAB_MCP_NEW=1
 """
@@ -35,11 +35,13 @@ def test_a_file_is_read_line_by_line() -> None:
         "JLAB_MCP_SETUP": ("PATH=$USER:$PATH", 5, False),
         "JLAB_MCP_LINK": ("srun", 6, True),
         "JLAB_MCP_SLURM_EXTRA": ("", 7, True),
-        "JLAB_MCP_LOG_DIR": ("~/logs/ada/$USERNAME", 8, False),
+        "JLAB_MCP_LOG_DIR": ("~/logs/ada", 8, False),
         "JLAB_MCP_SLURM_QOS": ("", 9, False),
         "JLAB_MCP_NEW": ("1", 10, False),
     }
     assert SITE.locked == {"LINK": "/etc/s, line 6", "SLURM_EXTRA": "/etc/s, line 7"}
+    (home,) = parse_site("/etc/s", "JLAB_MCP_DIR=~", "ada").settings
+    assert home.value == "~"
     assert parse_site("/etc/s", "", "ada").settings == () == NO_SITE.settings
 
 
@@ -77,6 +79,12 @@ def test_every_value_has_one_source(name: str, env: str, choices: str, source: S
         ("JLAB_MCP_SLURM_MEM=64G", "line 1: JLAB_MCP_SLURM_MEM='64G' is not a whole number of MB without a unit"),
         ("lock JLAB_MCP_LINK=x\nJLAB_MCP_WAIT_S=no", "line 1: JLAB_MCP_LINK='x' is not auto or tcp or srun or ssh; line 2: JLAB_MCP_WAIT_S="),
         ("JLAB_MCP_DIR=/a\0b", "line 1: JLAB_MCP_DIR='/a\\x00b' is not a single line"),
+        ("JLAB_MCP_DIR=scratch/jlab", "line 1: JLAB_MCP_DIR='scratch/jlab' is not a path that begins with / or ~/"),
+        ("JLAB_MCP_LOG_DIR=~ada/x", "line 1: JLAB_MCP_LOG_DIR='~ada/x' is not a path that begins with / or ~/"),
+        ("JLAB_MCP_SLURM_TEMPLATE=job.sh", "is not a path that begins with / or ~/"),
+        ("JLAB_MCP_DIR=$HOME/x", "line 1: JLAB_MCP_DIR='$HOME/x' is not a path without `$`, of which only $USER is replaced"),
+        ("JLAB_MCP_DIR=/s/${USER}/$USERNAME", "JLAB_MCP_DIR='/s/ada/$USERNAME' is not a path without `$`"),
+        ("JLAB_MCP_TRUSTED_DIRS=/s/$GROUP", "is not a path without `$`"),
         ("JLAB_MCP_SITE_CONFIG=/x", "line 1: JLAB_MCP_SITE_CONFIG can be set in an environment only"),
         ("JLAB_MCP_LINK=tcp\n#\nlock JLAB_MCP_LINK=srun", "line 3: JLAB_MCP_LINK is set in line 1 already"),
         ("a\n" * 7, "line 5: 'a' is not JLAB_MCP_NAME=VALUE, with or without `lock ` in front; and 2 more."),

@@ -230,13 +230,10 @@ def request_of(settings: Settings) -> ResourceRequest:
 
 def read_template(own: str) -> str:
     """Return the job script template, the user's own or ours. Raises UsageError if it cannot be read."""
-    if own:
-        path = Path(own).expanduser()
-    else:
-        path = PACKAGED_TEMPLATE if PACKAGED_TEMPLATE.exists() else SOURCE_TEMPLATE
+    path = Path(own) if own else PACKAGED_TEMPLATE if PACKAGED_TEMPLATE.exists() else SOURCE_TEMPLATE
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:  # the last: `~name` of nobody
         raise UsageError(
             f"The job script template {path} cannot be read: {error}.",
             "Correct JLAB_MCP_SLURM_TEMPLATE, or unset it.",

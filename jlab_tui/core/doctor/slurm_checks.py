@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..settings import PREFIX, SlurmSettings
+from ..server.exit_grace import client_grace
+from ..settings import PREFIX, Settings, SlurmSettings
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.rejections import Rejected
 from ..slurm.submit import Estimate
@@ -40,6 +41,22 @@ def check_idle_end(hours: float, *, submits: bool) -> list[Finding]:
         return [Finding("idle end", Level.OK, f"a job ends itself after {hours:g} idle hours")]
     text = "a job keeps its node until its walltime, used or not; if it should end after 2 idle hours:"
     return [Finding("idle end", Level.SKIP, text, f"export {variable}=2")]
+
+
+def check_kept_kernels(settings: Settings, *, in_job: bool) -> list[Finding]:
+    """Say if a JLAB_MCP_KEEP_H that is set does nothing. `in_job`: whether kernels run, or would run, in a job."""
+    if settings.keep_h is None:
+        return []
+    variable = f"{PREFIX}KEEP_H"
+    if not in_job:
+        text = f"{variable} has no effect here: it is for kernels in a job. To keep them here, too:"
+        return [Finding("kept kernels", Level.SKIP, text, f"export {PREFIX}ON_EXIT=keep")]
+    grace = client_grace(settings, in_job=True)
+    if grace is not None and grace.by == variable:
+        return []
+    other = f"{PREFIX}{'EXIT_GRACE_S' if settings.exit_grace_s is not None else 'ON_EXIT'}"
+    text = f"{variable} has no effect, because {other} is set."
+    return [Finding("kept kernels", Level.WARN, text, f"unset {other}   (or {variable})")]
 
 
 def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:

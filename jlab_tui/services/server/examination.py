@@ -67,16 +67,19 @@ class Examination:
         site: Site,
         choices: Mapping[str, str],
         mode: tuple[Mode, str],
+        in_job: bool,
         launcher: Launcher,
         checkup: Checkup,
         now: Callable[[], float],
     ) -> None:
-        """`choices`: the project's, by name without prefix; `mode`: where a start would run the server, and by what that is chosen. `now` gives epoch seconds."""
+        """`choices`: the project's, by name without prefix; `mode`: where a start would run the server, and by what that is chosen.
+        `in_job`: whether kernels then run in a job. `now` gives epoch seconds."""
         self._settings = settings
         self._env = env
         self._site = site
         self._choices = choices
         self._mode, self._why_mode = mode
+        self._in_job = in_job
         self._launcher = launcher
         self._checkup = checkup
         self._now = now
@@ -131,6 +134,7 @@ class Examination:
             throwaway=is_throwaway(program.prefix),
         )
         settings = setting_checks.check_settings(self._env, self._choices, self._site)
+        settings += slurm_checks.check_kept_kernels(self._settings, in_job=self._in_job)
         return [*found, *settings, *checks.check_proxies(self._env)]
 
     async def _python(self) -> list[Finding]:

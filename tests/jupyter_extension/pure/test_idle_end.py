@@ -7,7 +7,7 @@ import pytest
 from jlab_tui.jupyter_extension.idle_end import IdleEnd, Seen, farewell, other_steps, use_of
 
 IDLE = Seen(
-    busy_kernels=0, used_kernels=0, terminals=0, kernel_cpu=[0.4, None], gpus=[0.0, 0.9], has_gpus=True
+    busy_kernels=0, used_kernels=0, terminals=0, kernel_cpu=[0.4, 0.0], gpus=[0.0, 0.9], has_gpus=True
 )
 HOUR = 3600.0
 
@@ -26,6 +26,8 @@ HOUR = 3600.0
         (IDLE._replace(gpus=[None, 50.0]), "a GPU computes"),
         (IDLE._replace(gpus=[0.0, None]), "the use of a GPU is not known"),
         (IDLE._replace(gpus=[]), "the use of a GPU is not known"),
+        (IDLE._replace(kernel_cpu=[0.0, None]), "what a kernel's processes use is not known"),
+        (IDLE._replace(kernel_cpu=[None, 5.0]), "a process of a kernel computes"),
     ],
 )
 def test_what_uses_a_job_and_what_cannot_be_seen(seen: Seen, use: str) -> None:
