@@ -7,7 +7,14 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-from .adapters.client_files import allow_tools, own_command, register_in_project, run_client_command
+from .adapters.client_files import (
+    allow_tools,
+    client_choices,
+    own_command,
+    register_in_project,
+    registrations,
+    run_client_command,
+)
 from .adapters.clipboard import copy
 from .adapters.link.forwards import IDLE_S
 from .adapters.ssh.remotes import Remotes
@@ -50,9 +57,12 @@ def run_init(
             f"jlab-mcp: {sys.prefix} is removed when its cache is cleaned; install jlab-mcp permanently first.",
             file=sys.stderr,
         )
+    choices = client_choices([settings.cwd, settings.root], env)
     if only_print:
         print("Claude Code:")
         print(f"  {shlex.join(claude_command(command, user=user))}")
+    elif choices.has_plugin and place is None:
+        _say_plugin(settings, env)
     elif user:
         _register_everywhere(command, env)
     else:
@@ -62,10 +72,16 @@ def run_init(
         else:
             remotes.register(settings.cwd, place)
             print(f"From here `jlab-mcp start`, `stop`, `status`, `logs` and others now act on {place}.")
+            if choices.has_plugin:
+                print(
+                    "The plugin jlab-mcp of Claude Code starts a second server, on this machine. Turn it off here:"
+                )
+                print(f"  claude plugin disable --scope local {NAME}@{NAME}")
     if allow and not only_print:
+        rule = ALLOW_RULE if place is not None else choices.allow_rule
         path = settings.cwd / ".claude" / "settings.local.json"
-        written = allow_tools(path)
-        print(f"{path}: {ALLOW_RULE} {'added to' if written else 'is already in'} permissions.allow")
+        written = allow_tools(path, rule)
+        print(f"{path}: {rule} {'added to' if written else 'is already in'} permissions.allow")
     if places := [name for name in _PLACES if env.get(name)]:
         print(f"\nSet here: {', '.join(f'{name}={env[name]}' for name in places)}")
         print("The client needs the same: start it from such a shell, or set them in the entry's `env`.")
@@ -75,6 +91,22 @@ def run_init(
 
 _PLACES = (PREFIX + "DIR", PREFIX + "STATUS_DIR")
 """settings with which the MCP server finds the server of `start`"""
+
+
+_ASKS = "It then asks before each tool, unless `jlab-mcp init --allow` has told it that all of jlab-mcp's may run."
+
+
+def _say_plugin(settings: Settings, env: Mapping[str, str]) -> None:
+    """Say that nothing is to be registered; a second server would have the same tools under other names."""
+    print(
+        "Claude Code has the plugin jlab-mcp, which registers the server for every project; nothing was added."
+    )
+    if twice := registrations([settings.cwd, settings.root], env):
+        where = ", ".join(dict.fromkeys(place.where for place, _ in twice))
+        print(f"It is registered a second time in {where}. To keep the plugin's alone:")
+        print(f"  claude mcp remove {NAME}")
+    print("Start Claude Code in this directory.")
+    print(_ASKS)
 
 
 def _register_here(settings: Settings, command: Command) -> None:
@@ -90,9 +122,7 @@ def _register_here(settings: Settings, command: Command) -> None:
     print(
         "Some versions mark another answer, which Enter then takes; `claude mcp reset-project-choices` lets it ask again."
     )
-    print(
-        "It then asks before each tool, unless `jlab-mcp init --allow` has told it that all of jlab-mcp's may run."
-    )
+    print(_ASKS)
     print("The same without the file:")
     print(f"  {shlex.join(claude_command(command))}")
 

@@ -330,16 +330,17 @@ class Checkup:
         return await look_from_node(record.job_id, self._settings.status_dir, record.hostname, self._env)
 
     async def registrations(self) -> list[tuple[Registered, bool]]:
-        home = Path(self._env.get("HOME") or "~").expanduser()
-        directories = [self._settings.cwd, self._settings.root]
-        return await asyncio.to_thread(registrations, directories, home, self._env)
+        return await asyncio.to_thread(registrations, self._projects, self._env)
 
     async def terminal(self) -> TerminalFacts:
         return await asyncio.to_thread(ask_terminal, self._env)
 
     async def client_choices(self) -> ClientChoices:
-        home = Path(self._env.get("HOME") or "~").expanduser()
-        return await asyncio.to_thread(client_choices, [self._settings.cwd, self._settings.root], home)
+        return await asyncio.to_thread(client_choices, self._projects, self._env)
+
+    @property
+    def _projects(self) -> list[Path]:
+        return [self._settings.cwd, self._settings.root]
 
     async def close(self) -> None:
         await self._access.close()

@@ -76,12 +76,9 @@ def interpreter_of(first: bytes, second: bytes) -> str:
 def register_in_project(path: Path, command: Command) -> Merged:
     """Write or merge `.mcp.json`. Raises UsageError and leaves the file unchanged."""
     try:
-        text = path.read_bytes().decode("utf-8") if path.exists() else ""
-        merged = merge_mcp_json(text, command, str(path))
+        merged = merge_mcp_json(_text_of(path), command, str(path))
         if merged.is_changed:
-            target = path.resolve()
-            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-            write_atomic(target, merged.text, mode=mode)
+            _write(path, merged.text)
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{path} is not UTF-8 text (byte {error.start}). Nothing was written.", "Save it as UTF-8."
@@ -94,19 +91,32 @@ def register_in_project(path: Path, command: Command) -> Merged:
     return merged
 
 
-def allow_tools(path: Path) -> bool:
+def allow_tools(path: Path, rule: str) -> bool:
     """Let Claude Code run this server's tools without asking. Returns whether the file changed. Raises UsageError."""
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        allowed = with_allow_rule(text, str(path))
+        text = _text_of(path)
+        allowed = with_allow_rule(text, str(path), rule)
         if allowed != text:
             path.parent.mkdir(exist_ok=True)
-            write_atomic(path.resolve(), allowed, mode=0o666 & ~_umask())
+            _write(path, allowed)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path} cannot be changed: {error}.", "Add the rule in Claude Code: /permissions"
+            f"{path} cannot be changed: {error}. It stays as it is.",
+            f"Add the rule {rule} in Claude Code: /permissions",
         ) from None
     return allowed != text
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of somebody's file, with its own line ends; empty if there is none."""
+    return path.read_bytes().decode("utf-8") if path.exists() else ""
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace somebody's file, and keep its mode and the link that leads to it."""
+    target = path.resolve()
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+    write_atomic(target, text, mode=mode)
 
 
 def _umask() -> int:
@@ -135,33 +145,40 @@ def run_client_command(argv: Sequence[str], env: Mapping[str, str]) -> tuple[boo
     return done.returncode == 0, (done.stdout.strip() or done.stderr.strip())
 
 
-def client_choices(directories: Sequence[Path], home: Path) -> ClientChoices:
+def client_choices(directories: Sequence[Path], env: Mapping[str, str]) -> ClientChoices:
     """Return what Claude Code's settings say of this server for these projects."""
     projects = list(dict.fromkeys(directories))
-    names = [
-        folder / ".claude" / name
-        for folder in (*projects, home)
-        for name in ("settings.local.json", "settings.json")
+    of_projects = [
+        folder / ".claude" / name for folder in projects for name in ("settings.local.json", "settings.json")
     ]
+    texts = _texts([*of_projects, *_of_user(env)])
+    return choices_in(texts, [str(directory) for directory in projects])
+
+
+def registrations(directories: Sequence[Path], env: Mapping[str, str]) -> list[tuple[Registered, bool]]:
+    """Return where Claude Code finds this server, and whether each command can run."""
+    projects = list(dict.fromkeys(directories))
+    _, user = _of_user(env)
+    found: list[Registered] = []
+    for path, text in _texts([*(directory / ".mcp.json" for directory in projects), user]):
+        found += registered_in(text, path, [str(directory) for directory in projects])
+    return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]
+
+
+def _of_user(env: Mapping[str, str]) -> tuple[Path, Path]:
+    """Return Claude Code's settings of the user, and the file with its state and the servers of the user."""
+    home = Path(env.get("HOME") or "~").expanduser()
+    if configured := env.get("CLAUDE_CONFIG_DIR"):
+        return Path(configured) / "settings.json", Path(configured) / ".claude.json"
+    return home / ".claude" / "settings.json", home / ".claude.json"
+
+
+def _texts(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Return each file that can be read, with its text."""
     texts = []
-    for path in dict.fromkeys([*names, home / ".claude.json"]):
+    for path in dict.fromkeys(paths):
         try:
             texts.append((str(path), path.read_text(encoding="utf-8-sig")))
         except (OSError, UnicodeDecodeError):
             continue
-    return choices_in(texts, [str(directory) for directory in projects])
-
-
-def registrations(
-    directories: Sequence[Path], home: Path, env: Mapping[str, str]
-) -> list[tuple[Registered, bool]]:
-    """Return where Claude Code finds this server, and whether each command can run."""
-    found = []
-    projects = list(dict.fromkeys(directories))
-    for path in [*(directory / ".mcp.json" for directory in projects), home / ".claude.json"]:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):
-            continue
-        found += registered_in(text, str(path), [str(directory) for directory in projects])
-    return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]
+    return texts

@@ -94,6 +94,39 @@ def test_a_client_that_was_told_no_is_found_and_init_says_and_allows_what_it_ask
     assert f"{local}: mcp__jlab-mcp is already in" in project.run("init", "--allow").stdout
 
 
+def test_the_rule_is_added_to_a_file_that_keeps_its_mode_and_its_line_ends(project: Project) -> None:
+    local = project.root / ".claude" / "settings.local.json"
+    local.parent.mkdir()
+    local.write_bytes(b'{\r\n  "env": {"KEY": "mine"}\r\n}\r\n')
+    local.chmod(0o600)
+    assert project.run("init", "--allow").returncode == 0
+    written = local.read_bytes()
+    assert local.stat().st_mode & 0o777 == 0o600 and written.count(b"\r\n") == written.count(b"\n") > 3
+    assert json.loads(written) == {"env": {"KEY": "mine"}, "permissions": {"allow": ["mcp__jlab-mcp"]}}
+    local.write_bytes(b'{"permissions": {"allow": "all"}}')
+    refused = project.run("init", "--allow")
+    assert refused.returncode == 2 and f"{local}: permissions.allow is no list. It stays" in refused.stderr
+    assert local.read_bytes() == b'{"permissions": {"allow": "all"}}'
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_init_makes_no_second_server_beside_the_plugin(project: Project, configured: bool) -> None:
+    user = project.home / ("config" if configured else ".claude") / "settings.json"
+    user.parent.mkdir()
+    user.write_text('{"enabledPlugins": {"jlab-mcp@jlab-mcp": true}}', encoding="utf-8")
+    env = {"CLAUDE_CONFIG_DIR": str(user.parent)} if configured else {}
+    for arguments in (["init", "--allow"], ["init", "--user"]):
+        told = project.run(*arguments, **env).stdout
+        assert told.startswith("Claude Code has the plugin jlab-mcp") and "second time" not in told
+    assert not (project.root / ".mcp.json").exists()
+    local = project.root / ".claude" / "settings.local.json"
+    assert json.loads(local.read_bytes()) == {"permissions": {"allow": ["mcp__plugin_jlab-mcp_jlab-mcp"]}}
+    local.write_text('{"enabledPlugins": {"jlab-mcp@jlab-mcp": false}}', encoding="utf-8")
+    assert ".mcp.json: jlab-mcp added" in project.run("init", **env).stdout, "it is off in this project"
+    local.unlink()
+    assert f"a second time in {project.root}/.mcp.json" in project.run("init", **env).stdout
+
+
 def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(project: Project) -> None:
     path = project.root / ".mcp.json"
     path.write_text('{"mcpServers": {"a": {},}}', encoding="utf-8")
@@ -185,6 +218,43 @@ def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> N
             assert bad.returncode == 1 and fixes == {"WAIT_S", "SLURM_MEM", "ZEBRA"}
             slurm = findings(project, JLAB_MCP_RUN_MODE="slurm", PATH=str(tmp_path))
             assert slurm["slurm"]["level"] == "fail" and "sbatch" in slurm["slurm"]["text"]
+
+
+def test_what_stands_in_the_way_of_every_command_is_two_lines_and_a_finding_of_the_doctor(
+    project: Project, tmp_path: Path
+) -> None:
+    site = tmp_path / "config"
+    site.write_text("JLAB_MCP_DIR=scratch\n", encoding="utf-8")
+    site.chmod(0o644)
+    for env in ({"JLAB_MCP_DIR": "/one\n/two"}, {"JLAB_MCP_SITE_CONFIG": str(site)}):
+        for command in (
+            "status",
+            "login cluster",
+            "events",
+            "init",
+            "start --detach",
+            "url",
+            "doctor --ssh h:d",
+        ):
+            done = project.run(*command.split(), **env)
+            if command.startswith("doctor"):
+                assert done.returncode == 1 and done.stdout.startswith("FAIL settings"), done
+                continue
+            assert done.returncode == 2 and len(done.stderr.splitlines()) == 2, (command, done.stderr)
+        asked = project.run("doctor", "--json", **env)
+        assert asked.returncode == 1 and not asked.stderr
+        (found,) = json.loads(asked.stdout)
+        assert found["check"] == "settings" and found["level"] == "fail" and found["fix"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DIR", "STATUS_DIR", "CONNECTION_DIR", "LOG_DIR", "NOTEBOOK_DIR", "SERVER_ROOT_DIR", "SITE_CONFIG"],
+)
+def test_a_path_of_two_lines_is_named_by_the_doctor(project: Project, name: str) -> None:
+    (found,) = json.loads(project.run("doctor", "--json", **{f"JLAB_MCP_{name}": "/one\n/two"}).stdout)
+    assert f"JLAB_MCP_{name}='/one\\n/two' is not a path on one line" in found["text"]
+    assert found["fix"] == f"unset JLAB_MCP_{name}"
 
 
 def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:

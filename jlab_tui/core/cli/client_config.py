@@ -57,9 +57,8 @@ def merge_mcp_json(text: str, command: Command, path: str) -> Merged:
             return Merged(text, False, True)
         return Merged(set_member(text, ["mcpServers", NAME], entry), True, old is not None)
     except NotJson as error:
-        where = f", line {error.line}, column {error.column}" if error.line else ""
         raise UsageError(
-            f"{path}{where}: {error.reason}. Nothing was written.",
+            f"{path}{_where(error)}: {error.reason}. Nothing was written.",
             "Correct the file, then run `jlab-mcp init` again.",
         ) from None
 
@@ -99,8 +98,23 @@ def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Regi
 
 ALLOW_RULE = f"mcp__{NAME}"
 """in `permissions.allow` of Claude Code's settings: its tools run without a question"""
+PLUGIN_RULE = f"mcp__plugin_{NAME}_{NAME}"
+"""the same for the tools of the plugin's server"""
 USE_IT = "Use this MCP server"
 """the answer to give when Claude Code asks about the server of `.mcp.json`; the one that it marks is another"""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A rule in `permissions.deny` that keeps Claude Code from calling any of our tools."""
+
+    path: str
+    rule: str
+
+    @property
+    def is_of_plugin(self) -> bool:
+        """it concerns the plugin's server, else the one that a file or the user's settings register"""
+        return self.rule.startswith(PLUGIN_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +122,25 @@ class ClientChoices:
     """What the user and Claude Code have settled about this server, in all of its settings files together."""
 
     denied: tuple[str, ...] = ()
-    """files in which the server of `.mcp.json` is refused"""
+    """files in which the server of `.mcp.json` is refused, as `claude mcp reset-project-choices` undoes it"""
+    kept_out: tuple[str, ...] = ()
+    """files in which it is refused and which no command of Claude Code changes back"""
+    denials: tuple[Denial, ...] = ()
     is_approved: bool = False
     has_plugin: bool = False
     """the plugin is on, which registers the server for all projects"""
 
+    @property
+    def allow_rule(self) -> str:
+        return PLUGIN_RULE if self.has_plugin else ALLOW_RULE
+
 
 def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> ClientChoices:
-    """Read `(path, text)` of Claude Code's settings files and `~/.claude.json`, there for the projects `roots`; skip broken ones."""
-    denied, approved, plugin = [], False, False
+    """Read `(path, text)` of Claude Code's settings files and `~/.claude.json`, there for the projects `roots`; skip broken ones.
+
+    The first file that names the plugin says whether it is on: they come in the order in which Claude Code prefers them."""
+    denied, denials, approved = [], [], False
+    plugin: bool | None = None
     for path, text in texts:
         try:
             known = parse_object(text)
@@ -127,36 +151,52 @@ def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> Client
         for holder in (known, *of_projects):
             if not isinstance(holder, Mapping):
                 continue
-            if _lists(holder, "disabledMcpjsonServers"):
+            if NAME in _list(holder, "disabledMcpjsonServers"):
                 denied.append(path)
-            approved |= holder.get("enableAllProjectMcpServers") is True or _lists(
-                holder, "enabledMcpjsonServers"
-            )
+            approved |= holder.get("enableAllProjectMcpServers") is True
+            approved |= NAME in _list(holder, "enabledMcpjsonServers")
+            denials += [
+                Denial(path, rule) for rule in _list(holder.get("permissions"), "deny") if rule in _WHOLE
+            ]
             plugins = holder.get("enabledPlugins")
-            for name, is_on in plugins.items() if isinstance(plugins, Mapping) else ():
-                plugin |= name.partition("@")[0] == NAME and is_on is True
-    return ClientChoices(tuple(dict.fromkeys(denied)), approved, plugin)
+            named = plugins.items() if isinstance(plugins, Mapping) else ()
+            states = [is_on is True for name, is_on in named if name.partition("@")[0] == NAME]
+            plugin = any(states) if plugin is None and states else plugin
+    by_hand = tuple(path for path in dict.fromkeys(denied) if path.rpartition("/")[2] == "settings.json")
+    by_answer = tuple(path for path in dict.fromkeys(denied) if path not in by_hand)
+    return ClientChoices(by_answer, by_hand, tuple(dict.fromkeys(denials)), approved, plugin is True)
 
 
-def _lists(holder: Mapping[str, Any], member: str) -> bool:
-    names = holder.get(member)
-    return isinstance(names, list) and NAME in names
+_WHOLE = tuple(rule + tools for rule in (ALLOW_RULE, PLUGIN_RULE) for tools in ("", "__*"))
+"""rules for all tools of a server; one for a single tool may be meant so"""
 
 
-def with_allow_rule(text: str, path: str) -> str:
+def _list(holder: object, member: str) -> list[Any]:
+    found = holder.get(member) if isinstance(holder, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def with_allow_rule(text: str, path: str, rule: str) -> str:
     """Add the rule that lets this server's tools run to the text of a settings file, and keep all else. Raises UsageError."""
     try:
-        known = parse_object(text) if text.strip() else {}
+        known = parse_object(text) if text.removeprefix("\ufeff").strip() else {}
         permissions = known.get("permissions")
-        allowed = permissions.get("allow") if isinstance(permissions, Mapping) else None
-        rules = allowed if isinstance(allowed, list) else []
-        return (
-            text if ALLOW_RULE in rules else set_member(text, ["permissions", "allow"], [*rules, ALLOW_RULE])
-        )
+        rules = permissions.get("allow", []) if isinstance(permissions, Mapping) else []
+        if not isinstance(rules, list):
+            raise UsageError(
+                f"{path}: permissions.allow is no list. It stays as it is.",
+                f'Write it as a list such as ["{rule}"], then run `jlab-mcp init --allow` again.',
+            )
+        return text if rule in rules else set_member(text, ["permissions", "allow"], [*rules, rule])
     except NotJson as error:
         raise UsageError(
-            f"{path}: {error.reason}. Nothing was written.", "Correct the file, then try again."
+            f"{path}{_where(error)}: {error.reason}. It stays as it is.",
+            "Correct the file, then run `jlab-mcp init --allow` again.",
         ) from None
+
+
+def _where(error: NotJson) -> str:
+    return f", line {error.line}, column {error.column}" if error.line else ""
 
 
 def claude_command(command: Command, *, user: bool = False) -> list[str]:

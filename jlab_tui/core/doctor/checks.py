@@ -214,13 +214,25 @@ def check_proxies(env: Mapping[str, str]) -> list[Finding]:
 
 
 def check_approval(places: Sequence[tuple[Registered, bool]], choices: ClientChoices) -> list[Finding]:
-    """Check what Claude Code was answered when it asked whether the server of a `.mcp.json` may be used."""
-    if choices.denied:
+    """Check what Claude Code was answered when it asked whether the server of a `.mcp.json` may be used, and its rules for our tools."""
+    found = []
+    by_entry = bool(places) or not choices.has_plugin
+    if by_entry and choices.denied:
         text = f"Claude Code was told not to use jlab-mcp here ({', '.join(choices.denied)})."
         fix = f"claude mcp reset-project-choices   (then start claude here and answer: {USE_IT})"
-        return [Finding("approval", Level.FAIL, text, fix)]
-    if choices.is_approved or not any(place.where.endswith(".mcp.json") for place, _ in places):
-        return []
+        found.append(Finding("approval", Level.FAIL, text, fix))
+    for path in choices.kept_out if by_entry else ():
+        text = f"Claude Code's settings in {path} keep it from using jlab-mcp."
+        fix = f"Remove jlab-mcp from disabledMcpjsonServers in {path}"
+        found.append(Finding("approval", Level.FAIL, text, fix))
+    for one in choices.denials:
+        if choices.has_plugin if one.is_of_plugin else by_entry:
+            text = f"a rule in {one.path} keeps Claude Code from calling any tool of jlab-mcp."
+            fix = f"Remove {one.rule} from permissions.deny in {one.path}"
+            found.append(Finding("permissions", Level.FAIL, text, fix))
+    is_asked = not choices.is_approved and any(place.where.endswith(".mcp.json") for place, _ in places)
+    if found or not is_asked:
+        return found
     text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. Some versions mark another answer."
     return [Finding("approval", Level.SKIP, text)]
 

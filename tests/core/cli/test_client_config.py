@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.client_files import interpreter_of
 from jlab_tui.core.cli.client_config import (
     ALLOW_RULE,
+    PLUGIN_RULE,
     ClientChoices,
     Command,
+    Denial,
     choices_in,
     claude_command,
     is_throwaway,
@@ -240,20 +242,28 @@ def test_the_interpreter_of_an_installed_script_is_read(
 DENIED = '{"disabledMcpjsonServers": ["jlab-mcp"]}'
 
 
+def deny(*rules: str) -> str:
+    return json.dumps({"permissions": {"deny": rules}})
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
         (DENIED, ClientChoices(("f",))),
         (
             '{"disabledMcpjsonServers": ["other"], "enabledMcpjsonServers": ["jlab-mcp"]}',
-            ClientChoices((), True),
+            ClientChoices(is_approved=True),
         ),
-        ('{"enableAllProjectMcpServers": true}', ClientChoices((), True)),
-        ('{"enabledPlugins": {"jlab-mcp@jlab-mcp": true}}', ClientChoices((), False, True)),
+        ('{"enableAllProjectMcpServers": true}', ClientChoices(is_approved=True)),
+        ('{"enabledPlugins": {"jlab-mcp@jlab-mcp": true}}', ClientChoices(has_plugin=True)),
         ('{"enabledPlugins": {"jlab-mcp@jlab-mcp": false, "x@y": true}}', ClientChoices()),
         (f'{{"projects": {{"/p": {DENIED}, "/q": []}}}}', ClientChoices(("f",))),
         (f'{{"projects": {{"/other": {DENIED}, "/q": []}}}}', ClientChoices()),
-        ('{"disabledMcpjsonServers": "jlab-mcp", "enabledPlugins": 1}', ClientChoices()),
+        ('{"disabledMcpjsonServers": "jlab-mcp", "enabledPlugins": 1, "permissions": []}', ClientChoices()),
+        (deny("Read", "mcp__jlab-mcp"), ClientChoices(denials=(Denial("f", "mcp__jlab-mcp"),))),
+        (deny("mcp__jlab-mcp__*"), ClientChoices(denials=(Denial("f", "mcp__jlab-mcp__*"),))),
+        (deny("mcp__jlab-mcp__stop", "mcp__jlab-mcp2", "mcp__other"), ClientChoices()),
+        (deny("mcp__plugin_jlab-mcp_jlab-mcp"), ClientChoices(denials=(Denial("f", PLUGIN_RULE),))),
         ("broken", ClientChoices()),
     ],
 )
@@ -263,23 +273,61 @@ def test_what_claude_code_was_told_about_the_server_is_read_from_its_settings(
     assert choices_in([("f", text)], ["/p", "/q"]) == found
 
 
+def test_a_refusal_in_settings_that_claude_code_does_not_reset_is_told_apart() -> None:
+    texts = [
+        (path, DENIED) for path in ("/p/.claude/settings.local.json", "/h/settings.json", "/h/.claude.json")
+    ]
+    found = choices_in(texts, [])
+    assert found.denied == ("/p/.claude/settings.local.json", "/h/.claude.json")
+    assert found.kept_out == ("/h/settings.json",)
+
+
+@pytest.mark.parametrize("nearest", [True, False])
+def test_the_first_file_that_names_the_plugin_says_whether_it_is_on(nearest: bool) -> None:
+    def plugin(is_on: bool) -> str:
+        return json.dumps({"enabledPlugins": {"jlab-mcp@jlab-mcp": is_on}})
+
+    texts = [
+        ("/p/settings.local.json", "{}"),
+        ("/p/settings.json", plugin(nearest)),
+        ("/h", plugin(not nearest)),
+    ]
+    choices = choices_in(texts, [])
+    assert choices.has_plugin is nearest
+    assert choices.allow_rule == (PLUGIN_RULE if nearest else ALLOW_RULE)
+
+
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
         ("", [ALLOW_RULE]),
+        ("\ufeff\r\n", [ALLOW_RULE]),
         ('{"permissions": {"allow": ["Read"], "deny": ["x"]}, "model": "m"}', ["Read", ALLOW_RULE]),
-        ('{"permissions": 3}', None),
+        ('{"permissions": {"deny": ["x"]}}', [ALLOW_RULE]),
         ('{"permissions": {"allow": ["mcp__jlab-mcp"]}}', [ALLOW_RULE]),
     ],
 )
 def test_the_rule_that_allows_the_tools_is_added_once_and_all_else_stays(
-    text: str, allowed: list[str] | None
+    text: str, allowed: list[str]
 ) -> None:
-    if allowed is None:
-        with pytest.raises(UsageError):
-            with_allow_rule(text, "f")
-        return
-    changed = json.loads(with_allow_rule(text, "f"))
+    written = with_allow_rule(text, "f", ALLOW_RULE)
+    changed = parse_object(written)
     assert changed["permissions"]["allow"] == allowed
-    assert with_allow_rule(json.dumps(changed), "f") == json.dumps(changed)
-    assert changed.get("model") == (json.loads(text).get("model") if text else None)
+    assert with_allow_rule(written, "f", ALLOW_RULE) == written
+    assert changed.get("model") == (parse_object(text).get("model") if "model" in text else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"permissions": 3}', "f, line 1, column 17: 'permissions' is not an object. It stays as it is."),
+        ('{\n  "a" 1}', "f, line 2, column 7: Expecting ':' delimiter. It stays as it is."),
+        ('{"permissions": {"allow": "Read"}}', "f: permissions.allow is no list. It stays as it is."),
+        ('{"permissions": {"allow": null}}', "f: permissions.allow is no list. It stays as it is."),
+        ("[" * 100_000, "f: it is nested too deeply. It stays as it is."),
+    ],
+)
+def test_settings_to_which_no_rule_can_be_added_stay_as_they_are(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        with_allow_rule(text, "f", ALLOW_RULE)
+    assert refused.value.message == told and "`jlab-mcp init --allow` again" in refused.value.hint

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core.cli.client_config import ClientChoices, Registered
+from jlab_tui.core.cli.client_config import ClientChoices, Denial, Registered
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
 from jlab_tui.core.doctor import setting_checks as checks_settings
@@ -21,7 +22,7 @@ from jlab_tui.core.server.environment import PassedOver
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.server.trust import Weakness
-from jlab_tui.core.settings import Mode, SlurmSettings
+from jlab_tui.core.settings import Mode, SlurmSettings, load_settings
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm.rejections import explain_rejection
 from jlab_tui.core.slurm.submit import Estimate
@@ -337,10 +338,54 @@ def test_an_answer_that_claude_code_took_for_a_no_is_a_failure_with_the_command_
     assert checks.check_approval([(Registered("~/.claude.json", "jlab-mcp"), True)], ClientChoices()) == []
 
 
+BY_FILE = [(Registered("/p/.mcp.json", "jlab-mcp"), True)]
+
+
+@pytest.mark.parametrize(
+    ("places", "has_plugin", "fixes"),
+    [
+        (BY_FILE, False, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from"]),
+        ([], False, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from"]),
+        (BY_FILE, True, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from", "Remove mcp__plugin_jlab-mcp_jlab-mcp__* from"]),
+        ([], True, ["Remove mcp__plugin_jlab-mcp_jlab-mcp__* from permissions.deny in /d"]),
+    ],
+)  # fmt: skip
+def test_what_keeps_claude_code_from_the_server_is_one_finding_each_where_it_matters(
+    places: list[tuple[Registered, bool]], has_plugin: bool, fixes: list[str]
+) -> None:
+    denials = (Denial("/d", "mcp__jlab-mcp"), Denial("/d", "mcp__plugin_jlab-mcp_jlab-mcp__*"))
+    found = checks.check_approval(
+        places, ClientChoices(("/l",), ("/s",), denials, has_plugin=has_plugin, is_approved=True)
+    )
+    assert [one.level for one in found] == [Level.FAIL] * len(fixes)
+    for one, fix in zip(found, fixes, strict=True):
+        assert one.fix.startswith(fix)
+
+
 def test_the_plugin_registers_the_server_and_a_second_registration_is_named() -> None:
     assert [f.level for f in checks.check_registration([], has_plugin=True)] == [Level.OK]
     (twice,) = checks.check_registration([(Registered("~/.claude.json", "jlab-mcp"), True)], has_plugin=True)
     assert twice.level is Level.WARN and twice.fix == "claude mcp remove jlab-mcp"
+
+
+@pytest.mark.parametrize(
+    ("given", "in_job", "told"),
+    [
+        ({}, False, ""),
+        ({"KEEP_H": "5"}, True, ""),
+        ({"KEEP_H": "0"}, True, ""),
+        ({"KEEP_H": "5"}, False, "JLAB_MCP_KEEP_H has no effect here: it is for kernels in a job."),
+        ({"KEEP_H": "5", "ON_EXIT": "keep"}, True, "because JLAB_MCP_ON_EXIT is set"),
+        ({"KEEP_H": "5", "ON_EXIT": "shutdown"}, True, "because JLAB_MCP_ON_EXIT is set"),
+        ({"KEEP_H": "5", "EXIT_GRACE_S": "60"}, True, "because JLAB_MCP_EXIT_GRACE_S is set"),
+    ],
+)
+def test_hours_that_keep_no_kernel_are_told(given: dict[str, str], in_job: bool, told: str) -> None:
+    env = {f"JLAB_MCP_{name}": value for name, value in given.items()}
+    settings = load_settings(env, Path("/p"), lambda path: False)
+    found = checks_slurm.check_kept_kernels(settings, in_job=in_job)
+    assert told in " ".join(one.text for one in found) and bool(found) == bool(told)
+    assert all(one.fix for one in found)
 
 
 def test_the_end_of_an_idle_job_is_offered_where_jobs_are_submitted() -> None:
