@@ -108,6 +108,8 @@
 
   earlier.addEventListener("click", async () => {
     const first = feed.querySelector("[id]");
+    earlier.hidden = !first;
+    if (!first) return;
     const before = first.id.slice(1).replace("-", ".");
     earlier.disabled = true;
     try {

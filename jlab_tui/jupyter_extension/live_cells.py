@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
-from .live_outputs import ErrorPart, LossPart, Part, Place, TextPart, shown_data
+from .live_outputs import ErrorPart, LossPart, Part, Place, PrintedPart, shown_data
 
 ITEMS_MAX = 200
 PARTS_MAX = 60
 """outputs of one cell that are kept; the oldest go"""
 SOURCE_MAX = 20_000
+"""characters of a cell, and of a note"""
+NAME_MAX = 1000
+"""characters of what outputs and widgets are named; nothing that has a longer name is brought up to date"""
 WEIGHT_MAX = 8_000_000
 """characters of all outputs that are kept; the oldest cells go"""
 NOWHERE: Place = (0, 0)
@@ -49,21 +52,26 @@ class LiveCell:
     """whose output the next one clears: Output widgets, the cell itself as an empty one"""
     made_parts: int = 0
 
-    def add(self, part: Part, place: Place) -> None:
+    def add(self, part: Part, place: Place) -> List[Part]:
+        """Add an output. Returns those that are kept no more for it."""
         self.made_parts += 1
         part.key = "%s-o%d" % (self.key, self.made_parts)
         part.changed = place
         self.parts.append(part)
-        if len(self.parts) > PARTS_MAX:
-            del self.parts[0]
-            self.hidden += 1
+        gone, self.parts = self.parts[:-PARTS_MAX], self.parts[-PARTS_MAX:]
+        if gone:
+            self.hidden += len(gone)
             self.reshaped = place
+        return gone
 
-    def clear(self, into: str, place: Place) -> None:
+    def clear(self, into: str, place: Place) -> List[Part]:
+        """Remove the outputs of a widget, or the cell's own. Returns them."""
         self.clears.pop(into, None)
+        gone = [part for part in self.parts if part.into == into]
         self.parts = [part for part in self.parts if part.into != into]
         self.hidden = self.hidden if into else 0
         self.reshaped = place
+        return gone
 
 
 @dataclass
@@ -94,7 +102,8 @@ class LiveFeed:
         self._keep = keep
         self._runs: Dict[str, LiveCell] = {}
         self._unrun: Dict[str, LiveCell] = {}
-        self._displays: Dict[str, List[Tuple[LiveCell, Part]]] = {}
+        self.displays: Dict[str, Dict[str, LiveCell]] = {}
+        """where each display and widget is shown: keys of outputs, and their cells"""
 
     def apply(self, line: bytes, epoch: int, offset: int) -> None:
         """Take in one line that begins at an offset. Never raises: what is not understood changes nothing."""
@@ -115,11 +124,15 @@ class LiveFeed:
             self._runs.pop(item.run, None)
             if self._unrun.get(item.cell_id) is item:
                 del self._unrun[item.cell_id]
-            self._displays = {
-                name: left
-                for name, shown in self._displays.items()
-                if (left := [pair for pair in shown if pair[0] is not item])
-            }
+            self._let_go(item.parts)
+
+    def _let_go(self, parts: Iterable[Part]) -> None:
+        """Forget where the displays were that these outputs showed."""
+        for part in parts:
+            for name in part.names:
+                self.displays[name].pop(part.key, None)
+                if not self.displays[name]:
+                    del self.displays[name]
 
     def _open(self, event: Dict[str, Any], at: float, start: Place) -> None:
         again = bool(self.opened)
@@ -144,28 +157,30 @@ class LiveFeed:
             cell.count, cell.head_changed = _count(event), self.place
 
     def _print(self, event: Dict[str, Any], at: float, start: Place) -> None:
-        into, is_error = str(event.get("into", "")), event["stream"] == "stderr"
+        into, is_error = _into(event), event["stream"] == "stderr"
         text, cell = str(event["text"]), self._output(event, at, start, into)
         last = cell.parts[-1] if cell.parts else None
-        if not isinstance(last, TextPart) or (last.into, last.is_error) != (into, is_error):
-            last = TextPart(into=into, is_error=is_error)
-            cell.add(last, self.place)
+        if not isinstance(last, PrintedPart) or (last.into, last.is_error) != (into, is_error):
+            last = PrintedPart(into=into, is_error=is_error)
+            self._let_go(cell.add(last, self.place))
         last.write(text)
         last.changed = self.place
 
     def _show(self, event: Dict[str, Any], at: float, start: Place) -> None:
-        into = str(event.get("into", ""))
+        into = _into(event)
         data, view = dict(event["data"]), event.get("view")
         cell = self._output(event, at, start, into)
         if event.get("execution_count") is not None:
             cell.count, cell.head_changed = _count(event), self.place
         part = shown_data(data if view is None else {"text/plain": str(view)}, start)
         part.into = into
-        cell.add(part, self.place)
         widget = data.get("application/vnd.jupyter.widget-view+json")
         model = widget.get("model_id") if isinstance(widget, dict) else ""
-        for name in filter(None, (str(event.get("display_id", "")), str(model or ""))):
-            self._displays.setdefault(name, []).append((cell, part))
+        names = {str(event.get("display_id") or ""), str(model or "")}
+        part.names = tuple(name for name in names if 0 < len(name) <= NAME_MAX)
+        self._let_go(cell.add(part, self.place))
+        for name in part.names:
+            self.displays.setdefault(name, {})[part.key] = cell
 
     def _update(self, event: Dict[str, Any], at: float, start: Place) -> None:
         self._replace(str(event["display_id"]), dict(event["data"]), start)
@@ -176,42 +191,41 @@ class LiveFeed:
 
     def _replace(self, name: str, data: Dict[str, Any], start: Place) -> None:
         """Show new data wherever a display, or a widget, is shown."""
-        shown = self._displays.get(name, [])
-        for number, (cell, old) in enumerate(shown):
-            for position, part in enumerate(cell.parts):
-                if part is old:
-                    new = shown_data(data, start)
-                    new.key, new.into, new.changed = old.key, old.into, self.place
-                    cell.parts[position] = new
-                    shown[number] = (cell, new)
+        for key, cell in self.displays.get(name, {}).items():
+            position = next(n for n, part in enumerate(cell.parts) if part.key == key)
+            old, new = cell.parts[position], shown_data(data, start)
+            new.key, new.into, new.names, new.changed = key, old.into, old.names, self.place
+            cell.parts[position] = new
 
     def _clear(self, event: Dict[str, Any], at: float, start: Place) -> None:
-        cell, into = self._cell(event, at, start), str(event.get("into", ""))
+        cell, into = self._cell(event, at, start), _into(event)
         if event["wait"]:
             cell.clears[into] = True
+            if len(cell.clears) > PARTS_MAX:
+                del cell.clears[next(iter(cell.clears))]
         else:
-            cell.clear(into, self.place)
+            self._let_go(cell.clear(into, self.place))
 
     def _raise(self, event: Dict[str, Any], at: float, start: Place) -> None:
-        into = str(event.get("into", ""))
+        into = _into(event)
         cell = self._output(event, at, start, into)
         part = ErrorPart(into=into, name=str(event["ename"])[:1000], value=str(event["evalue"])[:SOURCE_MAX])
         part.write("\n".join(map(str, event["traceback"])))
-        cell.add(part, self.place)
+        self._let_go(cell.add(part, self.place))
 
     def _drop(self, event: Dict[str, Any], at: float, start: Place) -> None:
         cell = self._cell(event, at, start)
         last = cell.parts[-1] if cell.parts else None
         if not isinstance(last, LossPart) or last.unit != event["unit"]:
             last = LossPart(unit=str(event["unit"]), why=str(event["why"]))
-            cell.add(last, self.place)
+            self._let_go(cell.add(last, self.place))
         last.count += int(event["count"])
         last.changed = self.place
 
     def _finish(self, event: Dict[str, Any], at: float, start: Place) -> None:
         cell = self._cell(event, at, start)
         cell.status, cell.seconds = str(event["status"]), float(event["seconds"])
-        cell.cause, cell.head_changed = str(event.get("cause", "")), self.place
+        cell.cause, cell.head_changed = str(event.get("cause", ""))[:NAME_MAX], self.place
         cell.count = _count(event) or cell.count
         weight = sum(part.weight for item in self.items if isinstance(item, LiveCell) for part in item.parts)
         while weight > WEIGHT_MAX and self.items[0] is not cell:
@@ -245,7 +259,7 @@ class LiveFeed:
 
     def _note(self, at: float, text: str, level: str, start: Place) -> None:
         level = level if level in ("warning", "error", "faint") else "info"
-        self.items.append(LiveNote(_key(start), self.place, at, text, level))
+        self.items.append(LiveNote(_key(start), self.place, at, text[:SOURCE_MAX], level))
 
     def _new(self, at: float, start: Place) -> LiveCell:
         cell = LiveCell(_key(start), self.place, at)
@@ -264,8 +278,12 @@ class LiveFeed:
     def _output(self, event: Dict[str, Any], at: float, start: Place, into: str) -> LiveCell:
         cell = self._cell(event, at, start)
         if into in cell.clears:
-            cell.clear(into, self.place)
+            self._let_go(cell.clear(into, self.place))
         return cell
+
+
+def _into(event: Dict[str, Any]) -> str:
+    return str(event.get("into", ""))[:NAME_MAX]
 
 
 def _key(start: Place) -> str:

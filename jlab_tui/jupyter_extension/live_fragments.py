@@ -12,8 +12,19 @@ from typing import Dict, List
 from urllib.parse import urlencode
 
 from .live_cells import ENDED_BADLY, SOURCE_MAX, LiveCell, LiveFeed, LiveItem, LiveNote
-from .live_markup import code_html, escaped, lines_html, settled
-from .live_outputs import PAGE, ErrorPart, LossPart, Part, PicturePart, Place, TablePart, TextPart
+from .live_markup import code_html, escaped, lines_html
+from .live_outputs import (
+    PAGE,
+    ErrorPart,
+    LossPart,
+    Part,
+    PicturePart,
+    Place,
+    PrintedPart,
+    TablePart,
+    TextPart,
+)
+from .live_screen import Run, settled
 from .live_table import Table
 
 FIRST_LINES, LAST_LINES = 8, 40
@@ -122,7 +133,7 @@ def _part(part: Part, session: str) -> str:
             )
         )
     if isinstance(part, TextPart):
-        kind = "stderr" if part.is_error else "text"
+        kind = "stderr" if isinstance(part, PrintedPart) and part.is_error else "text"
         return '<div class="part" id="%s"><pre class="%s">%s</pre></div>' % (part.key, kind, _text(part))
     if isinstance(part, TablePart):
         return '<div class="part wide" id="%s">%s</div>' % (part.key, _table(part.table))
@@ -148,7 +159,7 @@ def _text(part: TextPart) -> str:
     return "\n".join([lines_html(first), gap, lines_html(last)])
 
 
-def _lines(text: str) -> List[str]:
+def _lines(text: str) -> List[List[Run]]:
     rows = settled(text)
     return rows if rows[-1] else rows[:-1]
 

@@ -89,15 +89,16 @@ class LiveJournal:
 
     def last_cells(self, keep: int, before: Optional[Place] = None) -> LiveFeed:
         """Return the last cells of the record, or those that end before a place; `appended` goes on from the former."""
-        feed = LiveFeed(keep)
         places = places_of(self.directory, self.session)
-        if before is None and places:
-            self._epoch, self._path = places[-1]
+        feed = LiveFeed(keep)
         for epoch, path in reversed([one for one in places if before is None or one[0] <= before[0]]):
+            self._epoch, self._path, self._rest = epoch, path, b""
             end = before[1] if before is not None and epoch == before[0] else None
-            found = _feed_of(path, epoch, end, keep)
-            if found.items or before is None:
-                return found
+            feed = _feed_of(path, epoch, end, keep)
+            if feed.items:
+                break
+        while before is None and (self.appended(feed) or self.moved_on(feed)):
+            pass  # the later owners that have run nothing yet
         return feed
 
     def appended(self, feed: LiveFeed) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .live_table import Table, table_of
 
@@ -16,6 +16,9 @@ TAIL_CHARS = 24_000
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 """the types that are sent to a browser, as images and as nothing else"""
 PAGE = "text/html"
+PLOTLY = "application/vnd.plotly.v1+json"
+VEGA = ("application/vnd.vegalite.", "application/vnd.vega.")
+SERIES_MAX = 12
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 _ROW = re.compile(r"<(?:tr|br|p|li|h\d|div|pre)\b|\n", re.IGNORECASE)
 
@@ -28,6 +31,8 @@ class Part:
     into: str = ""
     """the Output widget that captured it; empty for the cell's own output"""
     changed: Place = (0, 0)
+    names: Tuple[str, ...] = ()
+    """of the display or the widget that it shows: an update of one of them replaces it"""
 
     @property
     def weight(self) -> int:
@@ -37,8 +42,6 @@ class Part:
 
 @dataclass
 class TextPart(Part):
-    is_error: bool = False
-    """printed to stderr"""
     head: str = ""
     tail: str = ""
     gone_lines: int = 0
@@ -59,6 +62,14 @@ class TextPart(Part):
         gone, self.tail = _cut(self.tail, len(self.tail) - TAIL_CHARS)
         self.gone_lines += gone.count("\n")
         self.gone_chars += len(gone)
+
+
+@dataclass
+class PrintedPart(TextPart):
+    """What a stream printed. More of it joins this, and neither a result nor a traceback."""
+
+    is_error: bool = False
+    """to stderr"""
 
 
 def _cut(text: str, at: int) -> Tuple[str, str]:
@@ -114,10 +125,11 @@ def shown_data(data: Dict[str, Any], place: Place) -> Part:
     for mime in IMAGES:
         if joined(data.get(mime)):
             return PicturePart(place=place, mime=mime)
-    if page:
+    chart = _chart(data)
+    if page and not chart:
         return _picture(PAGE, page, place)
     part = TextPart()
-    part.write(_words(data))
+    part.write(chart or _words(data))
     return part
 
 
@@ -131,10 +143,39 @@ def _words(data: Dict[str, Any]) -> str:
     for mime in ("text/markdown", "text/latex", "text/plain"):
         if words := joined(data.get(mime)):
             return words
+    if "application/json" in data:
+        return json.dumps(data["application/json"], indent=2, ensure_ascii=False)
+    return "[output of type %s]" % ", ".join(map(str, data)) if data else ""
+
+
+def _chart(data: Dict[str, Any]) -> str:
+    """Return a line that stands for a chart which only a script could draw; empty if there is none. The dashboard's says more."""
+    if PLOTLY in data:
+        figure = _mapping(data[PLOTLY])
+        traces = [str(_mapping(trace).get("type", "trace")) for trace in _items(figure.get("data"))]
+        return _sentence("plotly figure", _mapping(figure.get("layout")).get("title"), traces or ["no traces"])
     for mime, value in data.items():
-        if mime.endswith("json"):
-            return json.dumps(value, indent=2, ensure_ascii=False)
-    return "[%s]" % ", ".join(map(str, data)) if data else ""
+        if mime.startswith(VEGA):
+            mark = _mapping(value).get("mark")
+            kind = _mapping(mark).get("type") or mark
+            return _sentence("Vega chart", _mapping(value).get("title"), [str(kind)] if kind else ["layers"])
+    return ""
+
+
+def _sentence(kind: str, title: Any, series: List[str]) -> str:
+    title = _mapping(title).get("text") or title
+    named = " '%s'" % title[:200] if isinstance(title, str) and title else ""
+    shown = [one[:80] for one in series[:SERIES_MAX]]
+    shown += ["%d more" % (len(series) - SERIES_MAX)] if len(series) > SERIES_MAX else []
+    return "[%s%s: %s; open the notebook to see it]" % (kind, named, ", ".join(shown))
+
+
+def _mapping(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _items(value: Any) -> List[Any]:
+    return value if isinstance(value, list) else []
 
 
 def joined(value: Any) -> str:

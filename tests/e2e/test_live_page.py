@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from jlab_tui.core.journal.events import (
+    Entry,
+    Event,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionOpened,
+    TextPrinted,
+    encode,
+)
 from tests.browser import CHROMIUM, Browser, chromium
+from tests.jupyter_extension.servers import TOKEN, serving
 from tests.project import Project
 from tests.shared import SharedProject
 
@@ -111,6 +124,57 @@ async def test_the_page_shows_a_session_as_it_goes_on_and_runs_nothing_of_it(
 
         await asyncio.to_thread(follow)
         await run
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder of records and the page's address, at a server without kernels."""
+    sessions = tmp_path / "server" / "sessions"
+    sessions.mkdir(parents=True)
+    with serving(tmp_path / "server", lab=False, sessions_dir=str(sessions)) as server:
+        yield sessions, f"{server.facts['url']}jlab-mcp/live?token={TOKEN}&session="
+
+
+def write(path: Path, *events: Event) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("ab") as file:
+        file.write(b"".join(encode(Entry(time.time(), event)) for event in events))
+
+
+def opened(session: str, **more: Any) -> SessionOpened:
+    return SessionOpened(session, session, f"/p/{session}.ipynb", "k", "h", 1.0, **more)
+
+
+def ran(session: str, number: int, output: str = "done\n") -> list[Event]:
+    run = f"{session}-{number}"
+    return [
+        RunStarted(run, "execute_code", f"c{number}", f"x = {number}"),
+        TextPrinted(run, "stdout", output),
+        RunFinished(run, RunStatus.OK, 0.1),
+    ]
+
+
+def test_a_session_taken_over_by_another_process_shows_what_ran_before_and_all_before_that(
+    records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *(event for n in range(120) for event in ran("s", n)))
+    write(sessions / "s.2.jsonl", opened("s"))
+    write(sessions / "empty.1.jsonl", opened("empty"))
+    tab = browser.open(address + "s")
+    assert tab.js("document.querySelectorAll('.cell').length") == 99
+    assert "Taken over by another process" in tab.js("document.querySelector('#feed').innerText")
+    assert tab.js("document.querySelector('#earlier').hidden") is False
+    tab.js("document.querySelector('#earlier').click()")
+    tab.until("document.querySelectorAll('.cell').length === 120")
+    tab.js("document.querySelector('#earlier').click()")
+    tab.until("document.querySelector('#earlier').hidden")
+    bare = browser.open(address + "empty")
+    assert "No cell has run yet" in bare.js("document.querySelector('#feed').innerText")
+    bare.js("document.querySelector('#earlier').click()")
+    bare.until("document.querySelector('#earlier').hidden")
+    assert bare.js("document.querySelector('#line').textContent") == "live"
+    assert tab.console == [] == bare.console
 
 
 async def test_the_page_asks_for_the_login_and_gives_only_what_is_there(shared_server: SharedProject) -> None:

@@ -36,6 +36,7 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.jupyter_extension.live_cells import (
     ITEMS_MAX,
+    NAME_MAX,
     PARTS_MAX,
     SOURCE_MAX,
     WEIGHT_MAX,
@@ -43,8 +44,10 @@ from jlab_tui.jupyter_extension.live_cells import (
     LiveFeed,
 )
 from jlab_tui.jupyter_extension.live_fragments import feed_html, patches_since, seconds
-from jlab_tui.jupyter_extension.live_outputs import HEAD_CHARS, TAIL_CHARS, content_of
+from jlab_tui.jupyter_extension.live_outputs import HEAD_CHARS, SERIES_MAX, TAIL_CHARS, content_of
 
+PLOTLY = "application/vnd.plotly.v1+json"
+VEGA = "application/vnd.vegalite."
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "m1"}, "text/plain": "0 %"}
 STYLED = {"text/html": "<style>td{color:red}</style><table><tr><td>1</td></tr></table>", "text/plain": "t"}
 
@@ -217,6 +220,40 @@ def test_each_stream_and_widget_has_a_part_of_its_own() -> None:
     assert '<pre class="stderr">c</pre>' in feed_html(feed, "s") and ">ab<" in feed_html(feed, "s")
 
 
+@pytest.mark.parametrize(
+    "before", [shown({"text/plain": "42"}), ErrorRaised("s-1", "ValueError", "odd", ("Traceback",))]
+)
+def test_what_is_printed_after_a_result_or_a_traceback_stands_by_itself(before: Event) -> None:
+    feed = fold(lines_of([run(), before, printed("more"), printed("\n"), printed("error", stream="stderr")]))
+    (cell,) = feed.items
+    assert isinstance(cell, LiveCell) and len(cell.parts) == 3
+    assert '<pre class="text">more</pre>' in feed_html(feed, "s")
+
+
+def testdisplays_are_remembered_while_they_are_shown() -> None:
+    plain = {"text/plain": "1"}
+    events: list[Event] = [run(), shown(WIDGET, display_id="d"), shown(plain, display_id="m1")]
+    assert fold(lines_of(events)).displays.keys() == {"d", "m1"}
+    for ending in (
+        [OutputCleared("s-1", False)],
+        [OutputCleared("s-1", True), printed("next")],
+        [printed("x", stream=stream) for stream in ["stdout", "stderr"] * PARTS_MAX],
+        [run(n) for n in range(2, ITEMS_MAX + 2)],
+    ):
+        assert fold(lines_of([*events, *ending])).displays == {}
+    flood = [shown(plain, display_id=f"d{n}") for n in range(3 * PARTS_MAX)]
+    assert len(fold(lines_of([run(), *flood])).displays) == PARTS_MAX
+    kept = fold(lines_of([run(), *[shown(plain, display_id="d")] * (PARTS_MAX + 1), DataUpdated("s-1", "d", {"text/plain": "2"})]))  # fmt: skip
+    assert feed_html(kept, "s").count(">2</pre>") == PARTS_MAX
+    assert fold(lines_of([run(), shown(plain, display_id="d" * (NAME_MAX + 1))])).displays == {}
+
+
+def test_outputs_that_wait_to_be_cleared_are_bounded() -> None:
+    feed = fold(lines_of([run(), *[OutputCleared("s-1", True, f"w{n}") for n in range(3 * PARTS_MAX)]]))
+    (cell,) = feed.items
+    assert isinstance(cell, LiveCell) and len(cell.clears) == PARTS_MAX
+
+
 def test_output_that_waits_for_the_next_is_replaced_by_it() -> None:
     made = drawn(run(), printed("old"), OutputCleared("s-1", True), printed("new"))
     assert "old" not in made and "new" in made
@@ -256,9 +293,31 @@ def test_rich_data_is_shown_by_its_place() -> None:
     [
         ({"text/markdown": "# a", "text/plain": "b"}, "# a"),
         ({"application/json": {"a": [1]}}, '{\n  "a": [\n    1\n  ]\n}'),
-        ({"application/javascript": "alert(1)"}, "[application/javascript]"),
-        ({"text/plain": 5}, "[text/plain]"),
+        ({"application/javascript": "alert(1)"}, "[output of type application/javascript]"),
+        (
+            {"application/geo+json": {"a": 1}, "model/x": "y"},
+            "[output of type application/geo+json, model/x]",
+        ),
+        ({"text/plain": 5}, "[output of type text/plain]"),
         ({}, ""),
+        ({PLOTLY: 5}, "[plotly figure: no traces; open the notebook to see it]"),
+        (
+            {PLOTLY: {"data": [{"type": "bar", "y": [1] * 99}, {}], "layout": {"title": {"text": "Loss"}}}},
+            "[plotly figure 'Loss': bar, trace; open the notebook to see it]",
+        ),
+        (
+            {
+                PLOTLY: {"data": [{}] * (SERIES_MAX + 3), "layout": {"title": "Many"}},
+                "text/html": "<script>x</script>",
+            },
+            f"[plotly figure 'Many': {', '.join(['trace'] * SERIES_MAX)}, 3 more; open the notebook to see it]",
+        ),
+        (
+            {VEGA + "v5+json": {"mark": "line", "title": "a"}},
+            "[Vega chart 'a': line; open the notebook to see it]",
+        ),
+        ({VEGA + "v5+json": {"mark": {"type": "bar"}}}, "[Vega chart: bar; open the notebook to see it]"),
+        ({VEGA + "v5+json": {"layer": []}}, "[Vega chart: layers; open the notebook to see it]"),
     ],
 )
 def test_other_data_is_text(data: dict[str, Any], text: str) -> None:

@@ -93,6 +93,20 @@ def test_the_last_cells_come_first_and_the_others_on_demand(tmp_path: Path) -> N
     assert [len(part) for part in got] == [0, 1, 4, 3, 4]
 
 
+def test_a_session_that_another_process_took_over_shows_what_ran_before(tmp_path: Path) -> None:
+    written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 3))
+    written(tmp_path / "s.2.jsonl", OPENED)
+    last = written(tmp_path / "s.3.jsonl", OPENED)
+    journal = LiveJournal(str(tmp_path), "s")
+    feed = journal.last_cells(9)
+    assert sources(feed) == ["x = 0", "x = 1", "x = 2"] and feed.since == (1, 0)
+    assert [item.text[:10] for item in feed.items if not isinstance(item, LiveCell)] == ["Taken over"] * 2
+    assert feed.place == (3, last.stat().st_size)
+    written(last, *cells(3, 4))
+    assert journal.appended(feed) and sources(feed)[-1] == "x = 3"
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(9)) == ["x = 3"]
+
+
 def test_a_long_record_is_read_from_its_end_only(tmp_path: Path) -> None:
     path = written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 40, "x" * 50_000 + "\n"))
     feed = LiveJournal(str(tmp_path), "s").last_cells(3)

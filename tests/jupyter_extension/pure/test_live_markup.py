@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html, settled
+from jlab_tui.core.display.terminal_text import render_terminal
+from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html
+from jlab_tui.jupyter_extension.live_screen import settled
 from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, table_of
 
 TRICKS = st.text(alphabet=st.sampled_from(list("<>&\"'/=ab \n\r\t\x08\x1b[];0138m#\u202e\ud800\x9b")))
@@ -30,24 +32,58 @@ def test_code_keeps_each_character(text: str) -> None:
     assert html.unescape(re.sub("<[^>]*>", "", code_html(text))) == text
 
 
+ACTS = st.lists(
+    st.one_of(
+        st.text(alphabet="abc xyz\t漢😀é\x07", max_size=5),
+        st.sampled_from(["\n", "\r", "\r\n", "\x08", "\x1b7", "\x1b8", "\x1b[s", "\x1b[u", "\x1b[31m", "\x1b[1;1H", "\x1b[2;3H", "\x1b[f"]),
+        st.builds("\x1b[{}{}".format, st.sampled_from(["", "0", "1", "2", "3", "7", "600", "99999999", "2;9", "?5"]), st.sampled_from("ABCDEFGHJKhm")),
+        st.sampled_from(["\x1b]0;title\x07", "\x1bPq#0\x1b\\", "\x1b", "\x1bc", "\x1b["]),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+def words(line: list[tuple[str, str]]) -> str:
+    return "".join(text for text, _ in line)
+
+
+@given(ACTS)
+def test_lines_are_those_that_the_dashboard_shows(acts: list[str]) -> None:
+    printed = "".join(acts)
+    shown = "\n".join(words(line).rstrip(" ") for line in settled(printed))
+    assert shown == "\n".join(line.rstrip(" ") for line in render_terminal(printed).split("\n"))
+
+
 @pytest.mark.parametrize(
     ("printed", "lines"),
     [
         ("one\ntwo", ["one", "two"]),
         ("one\r\ntwo\r\n", ["one", "two", ""]),
         (" 10%|#\r100%|####\n", ["100%|####", ""]),
-        ("abc\x08\x08d", ["ad"]),
-        ("first\nsecond\x1b[A\r1st\x1b[2K!", ["1st!", "second"]),
-        ("a\nb\nc\x1b[2Aup", ["aup", "b", "c"]),
-        ("top\x1b[99Anear", ["topnear"]),
-        ("a\nb\x1b[A\r1\n2", ["1", "b2"]),
-        ("top\x1b[1;2Anear", ["topnear"]),
-        ("\x1b]0;title\x07\x1bPq#0\x1b\\\x1b[?25lshown\x1bc", ["shown"]),
-        ("\x1b[31mred", ["\x1b[31mred"]),
+        ("long words\rbar", ["barg words"]),
+        ("long words\r\x1b[Kbar", ["bar"]),
+        ("abc\x08\x08d", ["adc"]),
+        ("bar 1\nbar 2\x1b[A\r\x1b[2Kdone", ["done", "bar 2"]),
+        ("one\ntwo\x1b[2J\x1b[Hthree", ["three", ""]),
+        ("one\ntwo\nthree\x1b[2A\r\x1b[Jgone", ["gone"]),
+        ("one two\x1b[3D\x1b[1K", ["    two"]),
+        ("kept\x1b[9J\x1b[9m\x1b", ["kept"]),
+        ("漢字\x1b[3D!", [" !字"]),
+        ("\x1b[31mred\x1b[0m  \n", ["red", ""]),
+        ("left\x1b[40Gright", ["left" + " " * 35 + "right"]),
     ],
 )
-def test_lines_are_those_of_a_terminal(printed: str, lines: list[str]) -> None:
-    assert settled(printed) == lines
+def test_moves_and_erasing_are_those_of_a_terminal(printed: str, lines: list[str]) -> None:
+    assert [words(line) for line in settled(printed)] == lines
+
+
+def test_a_jump_costs_no_more_than_a_screen() -> None:
+    for far in ("\x1b[99999C", "\x1b[99999G", "\x1b[9999999999999C", "\x1b[50C" * 5000):
+        (line,) = settled(far + "x")
+        assert len(words(line)) <= 501
+    assert settled("\x1b[" + "31;" * 100_000 + "mred") == [[("red", "ansi1")]], (
+        "the last number, a 0, is not read"
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,20 +95,22 @@ def test_lines_are_those_of_a_terminal(printed: str, lines: list[str]) -> None:
         ("\x1b[38;5;28;01mgreen", '<span class="bold ansi2">green</span>'),
         ("\x1b[38;5;245mgrey", "grey"),
         ("\x1b[38;5;231mwhite", "white"),
-        ("\x1b[38;2;10;20;200mblue\x1b[48;5;1mstill", '<span class="ansi4">blue</span><span class="ansi4">still</span>'),
+        ("\x1b[38;2;10;20;200mblue\x1b[48;5;1mstill", '<span class="ansi4">bluestill</span>'),
         ("\x1b[38modd\x1b[38;2;1modd\x1b[7m\x1b[9999modd", "oddoddodd"),
+        ("\x1b[1m\x1b[>4;2m<b>", '<span class="bold">&lt;b&gt;</span>'),
         ("\x1b[m<b>", "&lt;b&gt;"),
+        ("\x1b[32m   \r\x1b[39mgone", "gone"),
     ],
 )  # fmt: skip
 def test_ansi_colours_are_classes(row: str, made: str) -> None:
-    assert lines_html([row]) == made
+    assert lines_html(settled(row)) == made
 
 
 def test_colours_go_on_in_the_next_line_and_a_long_line_is_cut() -> None:
-    assert (
-        lines_html(["\x1b[32mone", "two"]) == '<span class="ansi2">one</span>\n<span class="ansi2">two</span>'
-    )
-    assert lines_html(["x" * (LINE_MAX + 1234)]).endswith(" <i>… 1,234 more characters</i>")
+    made = lines_html(settled("\x1b[32mone\ntwo"))
+    assert made == '<span class="ansi2">one</span>\n<span class="ansi2">two</span>'
+    long = lines_html(settled("x" * LINE_MAX + "\x1b[31m" + "y" * 1234))
+    assert long == "x" * LINE_MAX + " <i>… 1,234 more characters</i>"
 
 
 def test_code_is_coloured() -> None:
