@@ -43,7 +43,7 @@ from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .key_context import by_use
 from .key_palette import KeyCommands
-from .keys import KEYS, NUMBERS
+from .keys import KEYS, NUMBERS, OF_SELECTION
 from .layouts import key_name, us_key
 from .look_keys import LookKeys
 from .main_screen import MainScreen
@@ -367,14 +367,11 @@ class Dashboard(TerminalApp):
     # -- time: a recording's, and when things ran
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Give a replay's keys to it, unless the user writes something or another screen has them."""
+        """Refuse actions on a selection that another screen hides. Give a replay's keys to it, unless the user writes something."""
+        is_main = self.screen is self.main
         if action not in ReplayKeys.ACTIONS:
-            return True
-        return (
-            self._replay_keys.has_recording
-            and self.screen is self.main
-            and not self.main.prompt.has_class("-open")
-        )
+            return is_main or action not in OF_SELECTION
+        return self._replay_keys.has_recording and is_main and not self.main.prompt.has_class("-open")
 
     def action_play(self) -> None:
         self._sought(self._replay_keys.play)
@@ -394,10 +391,9 @@ class Dashboard(TerminalApp):
         self.main.draw()
 
     def action_timeline(self) -> None:
-        if self.screen is self.main:
-            cell, main = self.main.cell, self.main
-            session = cell.session if cell is not None else self.view.session or ""
-            self._timeline_keys.open(session, cell.run if cell is not None else "", main.palette, main.glyphs)
+        cell, main = self.main.cell, self.main
+        session = cell.session if cell is not None else self.view.session or ""
+        self._timeline_keys.open(session, cell.run if cell is not None else "", main.palette, main.glyphs)
 
     def on_bar_chosen(self, message: BarChosen) -> None:
         self._show_bar(message.bar)
@@ -544,6 +540,8 @@ class Dashboard(TerminalApp):
         """Yield our commands first, with their keys, then Textual's own."""
         context = {key.action for key in self.main.query_one(KeyLine).keys}
         for key in by_use(KEYS, self._used, context):
+            if screen is not self.main and (key.action in OF_SELECTION or key.action.startswith("screen.")):
+                continue
             replays = self._replay_keys.has_recording
             if (
                 (key.acts and self.options.readonly)

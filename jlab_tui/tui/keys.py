@@ -257,6 +257,13 @@ KEYS: tuple[Key, ...] = (
     Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),
 )
 
+OF_SELECTION: frozenset[str] = frozenset(
+    key.action
+    for key in KEYS
+    if key.group in ("Act", "Cells", "Sessions") or key.action in ("preset", "timeline")
+)
+"""actions on what the main screen shows: its session, its cell, its layout"""
+
 NUMBERS: tuple[Binding, ...] = tuple(
     Binding(str(n), f"screen.number({n})", f"Session {n}", show=False, id=f"number-{n}") for n in range(1, 10)
 )

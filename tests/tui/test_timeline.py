@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from jlab_tui.tui.keys import KEYS, OF_SELECTION
 from jlab_tui.tui.recording import Recording
 from jlab_tui.tui.timeline_screen import TimelineScreen
 
@@ -71,3 +74,23 @@ async def test_without_a_run_the_timeline_says_so_and_every_key_is_harmless() ->
         assert "No run" in screen_text(app)
         await pilot.press("enter")
         assert app.screen is app.main
+
+
+@pytest.mark.parametrize("opener", ["T", "question_mark", "m", "v", "V", "S"])
+async def test_keys_do_nothing_to_a_selection_that_another_screen_hides(opener: str) -> None:
+    actions = stage.FakeActions()
+    async with dashboard(stage.working(), actions=actions) as (app, pilot):
+        await pilot.press("3" if opener == "v" else "1", opener)
+        screen, view = app.screen, app.view
+        assert screen is not app.main
+        bound = {key for binding in screen.BINDINGS for key in binding.key.split(",")}  # type: ignore[union-attr]
+        hidden = [key for key in KEYS if key.action in OF_SELECTION and key.keys not in bound]
+        assert {"interrupt", "kill", "stop", "comment", "preset"} <= {key.action for key in hidden}
+        await pilot.press(*(name for key in hidden for name in key.keys.split(",")))
+        assert app.screen is screen and not actions.done and not app._notifications
+        assert (app.view.session, app.view.preset) == (view.session, view.preset)
+        offered = {command.title for command in app.get_system_commands(screen)}
+        assert "Kill (x)" not in offered and "Theme (t)" in offered
+        await pilot.press("escape", "x", "y")
+        await settled(app, pilot)
+        assert len(actions.done) == 1
