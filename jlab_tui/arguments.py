@@ -85,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
     )
     start.add_argument(
-        "--speed", type=_seconds, default=1.0, metavar="X", help="speed of the replay; 0: all at once"
+        "--speed", type=_speed, default=1.0, metavar="X", help="speed of the replay, such as 0.5 or 16"
     )
     start.add_argument(
         "--bootstrap",
@@ -204,6 +204,16 @@ def _crossing(text: str) -> Crossing:
         return decode_crossing(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _speed(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: give a number above 0, such as 0.5 or 64")
+    return value
 
 
 def _seconds(text: str) -> float:

@@ -19,6 +19,7 @@ from textual.dom import DOMNode
 from textual.events import Event
 from textual.events import Key as KeyPressed
 from textual.filter import LineFilter
+from textual.notifications import Notify
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.timer import Timer
@@ -41,10 +42,10 @@ from .format import at, shortened
 from .go_to_keys import GoToKeys
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
-from .key_context import by_use
+from .key_context import by_use, is_possible
 from .key_palette import KeyCommands
 from .keys import KEYS, NUMBERS, OF_SELECTION
-from .layouts import key_name, us_key
+from .layouts import key_name, locale_of, us_keys
 from .look_keys import LookKeys
 from .main_screen import MainScreen
 from .narrator import Narrator
@@ -57,7 +58,7 @@ from .replay_keys import ReplayKeys
 from .run_end_bell import RunEndBell
 from .screen_texts import idle_notices, summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
-from .selection import target_of, targets_of
+from .selection import targets_of
 from .steering_keys import SteeringKeys
 from .style_sheet import KeptStylesheet
 from .terminal import T, TerminalApp
@@ -73,6 +74,8 @@ from .widgets.time_strip import BarChosen, TimeSought
 
 NEWS_S = 0.1
 """seconds between two updates of the list of sessions, the title and the detail"""
+_LAYOUT = "Layout"
+"""title of the notification that names it"""
 
 
 class Dashboard(TerminalApp):
@@ -114,6 +117,7 @@ class Dashboard(TerminalApp):
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
+        self._us_keys = us_keys(locale_of(os.environ))
         self._used: Counter[str] = Counter()
         """how often each action was called"""
         self._pictures = self._choice("")
@@ -168,6 +172,14 @@ class Dashboard(TerminalApp):
     def say(self, text: str, *, title: str = "", severity: str = "information", timeout_s: float = 6) -> None:
         """Show a notification; the text is never markup."""
         self.notify(text, title=title, severity=severity, markup=False, timeout=timeout_s)  # type: ignore[arg-type]
+
+    def on_notify(self, event: Notify) -> None:
+        """Let a notification take the place of one that says the same, or names another layout."""
+        new = event.notification
+        for shown in [*self._notifications]:
+            is_same = (shown.title, shown.message) == (new.title, new.message)
+            if is_same or shown.title == new.title == _LAYOUT:
+                self._unnotify(shown, refresh=False)
 
     # -- news
 
@@ -266,7 +278,7 @@ class Dashboard(TerminalApp):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, KeyPressed) and event.character and not self._is_writing(event):
-            letter = us_key(event.character)
+            letter = self._us_keys.get(event.character, event.character)
             event = event if letter == event.character else KeyPressed(key_name(letter), letter)
         await super().on_event(event)
 
@@ -349,8 +361,7 @@ class Dashboard(TerminalApp):
         return self._looked_at() if self._may_act() else None
 
     def _looked_at(self) -> Target | None:
-        target = target_of(self.view.sessions, self.view.session, self.main.cell)
-        if target is None:
+        if (target := self.main.target) is None:
             self.say("No live kernel is selected.")
         return target
 
@@ -431,7 +442,7 @@ class Dashboard(TerminalApp):
 
     def action_preset(self) -> None:
         self.main.update(preset=next_preset(self.view.preset))
-        self.say(f"Layout: {self.view.preset}")
+        self.say(self.view.preset, title=_LAYOUT)
 
     def action_notebook(self) -> None:
         if (row := self.view.row) is None or not row.notebook:
@@ -539,19 +550,20 @@ class Dashboard(TerminalApp):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield our commands first, with their keys, then Textual's own."""
         context = {key.action for key in self.main.query_one(KeyLine).keys}
+        server = self.source.server
         for key in by_use(KEYS, self._used, context):
             if screen is not self.main and (key.action in OF_SELECTION or key.action.startswith("screen.")):
                 continue
-            replays = self._replay_keys.has_recording
-            if (
-                (key.acts and self.options.readonly)
-                or (key.replays and not replays)
-                or (key.looks and replays)
+            if is_possible(
+                key,
+                is_live=server is not None and server.state.is_live,
+                has_kernel=self.main.target is not None,
+                may_act=not self.options.readonly,
+                replays=self._replay_keys.has_recording,
             ):
-                continue
-            yield SystemCommand(
-                f"{key.label} ({key.shown})", key.sentence, lambda action=key.action: self._call(action)
-            )
+                yield SystemCommand(
+                    f"{key.label} ({key.shown})", key.sentence, lambda action=key.action: self._call(action)
+                )
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys", "Maximize", "Minimize", "Screenshot"):
                 yield command

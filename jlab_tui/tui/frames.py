@@ -18,6 +18,8 @@ LONGEST_IMAGE_S = 5.0
 """an image that keeps a slow line busy for longer is not sent"""
 _MEASURED_BYTES = 1024
 """frames that are large enough to tell the speed of a line"""
+_LATE_PART = 0.25
+"""an app that takes note of a frame later than this, in parts of the time that the frame took, was busy itself: that tells nothing of the line"""
 
 QUESTION = "\x1b[6n"
 """Where is the cursor? Every terminal answers, after it has drawn what came before."""
@@ -78,17 +80,17 @@ class TerminalLine:
             unasked=0 if asks else self.unasked + size,
         )
 
-    def left(self, now: float) -> TerminalLine:
-        """The terminal's file has taken the frame."""
+    def left(self, now: float, late_s: float = 0.0) -> TerminalLine:
+        """The terminal's file has taken the frame. `late_s`: for so long the app was too busy to be told."""
         if not self.is_away:
             return self
         line = replace(self, is_away=False)
-        return line if line.waits_for_answer else line._drawn(now)
+        return line if line.waits_for_answer else line._drawn(now, late_s)
 
-    def answered(self, now: float) -> TerminalLine:
-        """The terminal has drawn the frame, or says for the first time that it answers."""
+    def answered(self, now: float, late_s: float = 0.0) -> TerminalLine:
+        """The terminal has drawn the frame, or says for the first time that it answers. `late_s`: as for `left`."""
         line = replace(self, answers=True)
-        return replace(line, waits_for_answer=False)._drawn(now) if line.waits_for_answer else line
+        return replace(line, waits_for_answer=False)._drawn(now, late_s) if line.waits_for_answer else line
 
     def looked_at(self, now: float) -> TerminalLine:
         """Give up a question that gets no answer."""
@@ -96,13 +98,15 @@ class TerminalLine:
             return replace(self, waits_for_answer=False, answers=False)
         return self
 
-    def _drawn(self, now: float) -> TerminalLine:
+    def _drawn(self, now: float, late_s: float) -> TerminalLine:
         if self.is_away:
             return self
         took = max(1e-4, now - self.sent_at)
         if self.sent_bytes < _MEASURED_BYTES:
             return self
         rate = self.sent_bytes / took
+        if rate < FAST_BYTES_S and late_s > took * _LATE_PART:  # the threads at the line had to wait as well
+            return self
         known = rate if not self.bytes_s else self.bytes_s + 0.3 * (rate - self.bytes_s)
         is_slow = known < (FAST_BYTES_S if self.is_slow else SLOW_BYTES_S)
         rest = min(REST_S, took / 2) if is_slow else 0.0

@@ -26,6 +26,18 @@ def helpful(view: ViewState, cell: FeedCell | None) -> set[str]:
     return {action for action, helps in found.items() if helps}
 
 
+def is_possible(key: Key, *, is_live: bool, has_kernel: bool, may_act: bool, replays: bool) -> bool:
+    """Whether a key can do what it is for. `is_live`: a server or a job; `has_kernel`: the chosen session has one; `replays`: a
+    recording is shown."""
+    if replays:
+        return not (key.acts or key.looks)
+    if key.replays or (key.acts and not may_act):
+        return False
+    if key.action == "stop":
+        return is_live
+    return key.action == "hold_all" or not (key.acts or key.looks) or (is_live and has_kernel)
+
+
 def by_use(keys: Iterable[Key], used: Mapping[str, int], context: Container[str]) -> list[Key]:
     """Return keys in the palette's order: those that the user called most, then those of the footer, then the others."""
     return sorted(keys, key=lambda key: (-used.get(key.action, 0), key.action not in context))

@@ -19,6 +19,7 @@ from textual.strip import Strip
 from ..core.feed.items import Change, FeedCell, ImageOutput
 from ..core.server.gpu_idle import longest_idle
 from ..core.server.record import ServerState
+from ..services.dashboard.actions import Target
 from ..services.dashboard.monitor import Source
 from .attention import Attention
 from .cell_keys import ends_with_image, images_of, tables_of
@@ -33,7 +34,7 @@ from .plots import Plotext
 from .presets import lay_out_as
 from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, header_flag
 from .screens import GraphScreen, ImageScreen
-from .selection import ALL, pick_session, session_to_follow
+from .selection import ALL, pick_session, session_to_follow, target_of
 from .shown_items import ShownItems, shown_items
 from .table_screen import TableScreen
 from .themes import Palette
@@ -66,6 +67,7 @@ class MainScreen(Screen[None]):
 
     def __init__(self, source: Source, options: DashboardOptions) -> None:
         super().__init__()
+        self.set_reactive(MainScreen.view, ViewState(server=source.server))
         self._source = source
         self._options = options
         self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
@@ -129,6 +131,11 @@ class MainScreen(Screen[None]):
         """The cell on which keys act."""
         item = self.feed.current_item
         return item if isinstance(item, FeedCell) else None
+
+    @property
+    def target(self) -> Target | None:
+        """The kernel on which keys act; None if there is none, or it has ended."""
+        return target_of(self.view.sessions, self.view.session, self.cell)
 
     def draw_images_again(self) -> None:
         """Forget the images as they were drawn."""
@@ -233,6 +240,7 @@ class MainScreen(Screen[None]):
         keys = footer_keys(
             self.view.server,
             has_rows=bool(self.view.sessions),
+            has_kernel=self.target is not None,
             may_act=not self._options.readonly,
             helps=helpful(self.view, self.cell),
             replays=self._options.recording is not None,

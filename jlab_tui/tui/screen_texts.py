@@ -12,6 +12,7 @@ from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
 from .feed_frame import FOLLOWING
 from .format import Glyphs, counted, seconds
+from .key_context import is_possible
 from .keys import KEYS, NEEDY, Key
 from .selection import ALL, live
 from .view_state import ViewState
@@ -109,32 +110,24 @@ def footer_keys(
     server: ServerStatus | None,
     *,
     has_rows: bool,
+    has_kernel: bool = True,
     may_act: bool = True,
     helps: Container[str] = (),
     replays: bool = False,
 ) -> list[Key]:
-    """Return the keys that help now: those about kernels only with a server, and few without a session. `helps`: actions that help
-    with what is shown. `replays`: a recording is shown."""
-    if replays:
+    """Return the keys that help now: those about kernels only where the chosen session has one, and few without a session. `helps`:
+    actions that help with what is shown. `replays`: a recording is shown."""
+    is_live = server is not None and server.state.is_live
+    if replays or has_rows:
         useful = [
             key
             for key in KEYS
             if key.footer
-            and not (key.acts or key.looks or key.action == NEEDY)
+            and is_possible(key, is_live=is_live, has_kernel=has_kernel, may_act=may_act, replays=replays)
             and (not key.sometimes or key.action in helps)
+            and not (replays and key.action == NEEDY)
         ]
         return sorted(useful, key=lambda key: not key.replays)
-    is_live = server is not None and server.state.is_live
-    if has_rows:
-        useless = {
-            key
-            for key in KEYS
-            if (key.acts and not (may_act and is_live))
-            or (key.looks and not is_live)
-            or (key.sometimes and key.action not in helps)
-            or key.replays
-        }
-        return [key for key in KEYS if key.footer and key not in useless]
     bare = ("stop", "help", "detach") if is_live and may_act else ("help", "detach")
     return [key for key in KEYS if key.action in bare]
 

@@ -119,12 +119,12 @@ class TerminalApp(App[int]):
         self._frame_timer = None
         self._send_frame()
 
-    def frame_left(self) -> None:
-        self.line = self.line.left(time.monotonic())
+    def frame_left(self, at: float) -> None:
+        self.line = self.line.left(at, time.monotonic() - at)
         self._send_frame()
 
-    def terminal_answered(self) -> None:
-        self.line = self.line.answered(time.monotonic())
+    def terminal_answered(self, at: float) -> None:
+        self.line = self.line.answered(at, time.monotonic() - at)
         self._send_frame()
 
     def terminal_entered(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import threading
+import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from functools import partial
@@ -24,13 +25,13 @@ GOODBYE_S, FIRST_GOODBYE_S = 1.0, 0.2
 
 
 class FrameSender(Protocol):
-    """Told in the thread of the event loop."""
+    """Told in the thread of the event loop, some time after it happened."""
 
-    def frame_left(self) -> None:
-        """All writes have left."""
+    def frame_left(self, at: float) -> None:
+        """All writes had left at that time (monotonic seconds)."""
 
-    def terminal_answered(self) -> None:
-        """The terminal has drawn what was written before a question."""
+    def terminal_answered(self, at: float) -> None:
+        """The terminal had drawn what was written before a question."""
 
     def terminal_entered(self) -> None:
         """The screen is ours, and empty."""
@@ -63,7 +64,9 @@ class PacedDriver(LinuxDriver):
     def __init__(self, app: Any, **how: Any) -> None:
         super().__init__(app, **how)
         self._sender: FrameSender = app
-        self._file: Any = ToldFile(self._file, lambda: self._tell(self._sender.frame_left))
+        self._file: Any = ToldFile(
+            self._file, lambda: self._tell(partial(self._sender.frame_left, time.monotonic()))
+        )
         self._open_questions = 0
         self._has_answers = threading.Event()
         self._has_answers.set()
@@ -137,4 +140,4 @@ class PacedDriver(LinuxDriver):
         self._open_questions = max(0, self._open_questions - 1)
         if not self._open_questions:
             self._has_answers.set()
-        self._tell(self._sender.terminal_answered)
+        self._tell(partial(self._sender.terminal_answered, time.monotonic()))

@@ -187,6 +187,7 @@ def test_a_bad_setting_is_named_with_exit_code_2(project: Project, variable: str
         (["start", "--mode", "cloud"], "--mode cannot be 'cloud'; there are: local, slurm.", "`jlab-mcp start --help`"),
         (["start", "--dtach"], "--dtach is not understood here", "--help"),
         (["start", "soon"], "'soon' is not a walltime.", "24:00:00"),
+        (["start", "--speed", "0"], "--speed: '0' is no speed: give a number above 0, such as 0.5 or 64.", "start --help"),
         (["wait", "--timeout", "-1"], "--timeout: '-1' is not a number of seconds.", "`jlab-mcp wait --help`"),
     ],
 )  # fmt: skip

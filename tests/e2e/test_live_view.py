@@ -199,7 +199,7 @@ async def test_a_recorded_journal_is_played_without_a_server(
         session = await agent.session("recorded")
         await agent.text("execute_code", session_id=session, code="print('once upon a time')")
     (journal,) = shared_server.journals(session)
-    with terminal(project, f"{COMMAND} start --replay {journal} --speed 0") as replay:
+    with terminal(project, f"{COMMAND} start --replay {journal} --speed 64") as replay:
         await replay.shows("once upon a time")
         replay.keys("q")
         await replay.shows("exit=0")

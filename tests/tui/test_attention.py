@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from jlab_tui.core.journal.events import Entry, ErrorRaised, RunFinished, RunHeld, RunStarted, RunStatus
 from jlab_tui.services.dashboard.overview import SessionRow, SessionState
 from jlab_tui.tui.attention import CALM_S, CHOOSING_S, Attention, Unread, next_in_need, ordered, rank
-from jlab_tui.tui.layouts import key_name, us_key
+from jlab_tui.tui.layouts import key_name, locale_of, us_keys
 from jlab_tui.tui.selection import ALL
 
 from . import stage
@@ -80,8 +82,27 @@ def test_the_next_session_that_needs_the_user_is_the_one_below_and_then_the_firs
     assert next_in_need(rows, {}, ALL) == "held"
 
 
-def test_the_key_of_a_full_stop_is_found_on_other_layouts() -> None:
-    assert (us_key("ю"), key_name("."), key_name("i")) == (".", "full_stop", "i")
+@pytest.mark.parametrize(
+    ("locale", "typed", "meant"),
+    [
+        ("", "юшШщ", ".iIo"),
+        ("C.UTF-8", "ђџљЊѓќѕ", "]xqW]'z"),
+        ("sr_RS.UTF-8", "иИхзџјЉ.", "iIhyxjQ."),
+        ("mk_MK.UTF-8", "ихзѕџќѓ", "ihzyx']"),
+        ("el_GR.UTF-8", "ιΙςσΣφ", "iIwsSf"),
+        ("ka_GE.UTF-8", "იჰხქღთშჟძჩჭ", "ihxqRTSJZCW"),
+        ("ko_KR.UTF-8", "ㅑㅗㅃㅆㅒㅖ", "ihQTOP"),
+    ],
+)
+def test_a_letter_of_another_layout_is_the_us_key_in_its_place(locale: str, typed: str, meant: str) -> None:
+    keys = us_keys(locale)
+    assert "".join(keys.get(letter, letter) for letter in typed) == meant
+
+
+def test_the_locale_of_characters_is_found_as_the_c_library_does() -> None:
+    assert locale_of({"LANG": "de", "LC_CTYPE": "sr", "LC_ALL": ""}) == "sr"
+    assert (locale_of({"LANG": "de"}), locale_of({})) == ("de", "")
+    assert (key_name("."), key_name("i")) == ("full_stop", "i")
 
 
 async def test_a_session_that_fails_unseen_is_marked_and_the_full_stop_goes_there() -> None:

@@ -68,3 +68,11 @@ def test_a_line_carries_as_much_of_images_at_once_as_leaves_keys_their_turn() ->
     assert slow.carries(75_000) and not slow.carries(75_001) and TerminalLine().carries(10**9)
     assert TerminalLine(bytes_s=500_000).image_bytes == 50_000
     assert TerminalLine(bytes_s=1e9).image_bytes == MOST_IMAGE_BYTES
+
+
+def test_a_program_that_is_busy_itself_takes_no_line_for_slow() -> None:
+    line = TerminalLine().answered(0.0).sent(0.0, 3_000).left(0.01, late_s=0.3).answered(0.2, late_s=0.1)
+    assert not line.is_slow and line.may_send(0.2) and line.bytes_s == 0
+    assert TerminalLine().sent(0.0, 6_000).left(0.4, late_s=0.02).is_slow
+    slow = TerminalLine(bytes_s=20_000, is_slow=True)
+    assert slow.sent(0.0, 6_000).left(0.01, late_s=0.3).bytes_s > 20_000, "fast all the same"

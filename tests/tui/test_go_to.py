@@ -163,7 +163,10 @@ async def test_layouts_go_round_and_a_machine_without_gpu_has_one_row_of_meters(
             await settled(app, pilot)
         assert seen == [(True, True, True, True), (False, True, False, True), (False, False, False, True),
                         (True, False, True, True)]  # fmt: skip
-        assert "Layout: all" in told(app)
+        assert told(app) == "Layout all", "one notification, whatever was chosen before"
+        await pilot.press("Y", "Y")
+        await settled(app, pilot)
+        assert len(told(app).splitlines()) == 2, "the same is not told twice"
     async with dashboard(
         stage.StillSource(stage.probing(), stage.READY, stage.samples(gpus=0), stage.KERNELS)
     ) as (app, pilot):

@@ -40,6 +40,18 @@ def test_a_ruler_takes_one_row_however_narrow_the_feed_is() -> None:
     assert block.height == 2 and text(block.row(1)).endswith("E: v")
 
 
+def test_a_queue_says_all_of_its_partitions_at_any_width() -> None:
+    assert stage.PENDING.queue is not None
+    load = (
+        "gpu-long-with-a-name  31 of 32 nodes busy, 1 draining, 12 more that are reserved for maintenance",
+    )
+    pending = replace(stage.PENDING, queue=replace(stage.PENDING.queue, load=load))
+    for width in (58, 78, 118):
+        rows = [text(row) for row in panel_rows(pending, width, stage.NOW, PALETTE, UNICODE, time.gmtime)]
+        assert all(len(row) <= width for row in rows)
+        assert all(any(word in row for row in rows) for word in ("draining", "reserved", "maintenance"))
+
+
 def test_a_queue_says_its_whole_reason_at_any_width() -> None:
     assert stage.PENDING.queue is not None
     reason = "Priority: 14 jobs of this partition stand before this one, and two of them want every node"

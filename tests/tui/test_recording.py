@@ -16,6 +16,8 @@ from jlab_tui.core.journal.events import (
     Unknown,
 )
 from jlab_tui.core.server.resources import GpuSample, Sample
+from jlab_tui.services.dashboard.looks import NoLooks
+from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.recording import Recording
 
 from . import stage
@@ -41,6 +43,15 @@ async def test_a_recording_shows_its_own_time_and_all_of_a_large_output() -> Non
         await pilot.press("o")
         await until(pilot, lambda: not cell.has_gaps)
         assert len(cell.output_text()) == 12_000_000
+
+
+async def test_a_recording_is_there_from_the_first_picture_on() -> None:
+    recording = Recording("s", ENTRIES)
+    app = Dashboard(
+        recording, stage.FakeActions(), NoLooks(), stage.exports(), stage.options(recording=recording)
+    )
+    async with app.run_test(size=(120, 36)):
+        assert app.main.view.server is not None and not app.main.has_class("-not-running")
 
 
 def test_the_clock_of_a_recording_follows_its_speed_and_ends_with_it() -> None:

@@ -17,6 +17,8 @@ from ..themes import Palette
 from ..wrapping import Row, wrap_words
 from .strips import StripWidget
 
+_LOAD_MOST = 4
+"""lines about partitions"""
 _LABEL = 11
 """columns of the names of facts"""
 
@@ -136,7 +138,8 @@ def _queue(server: ServerStatus, width: int, now: float, palette: Palette, local
     since = queue.queued_since if queue and queue.queued_since else record.started
     if since:
         facts.append(("queued", f"{clock(now - since)} (since {at(since, local, '%H:%M')})", "text"))
-    load = [] if queue is None else [plain(line) for line in queue.load]
+    lines = [] if queue is None else [plain(line) for line in queue.load[:_LOAD_MOST]]
+    muted = palette.style("muted")
     is_beside = width >= 100 and all(_LABEL + cell_len(value) < width // 2 for _, value, _ in facts)
     left: list[Row] = []
     for name, value, hue in facts:
@@ -144,15 +147,14 @@ def _queue(server: ServerStatus, width: int, now: float, palette: Palette, local
         for number, piece in enumerate(pieces):
             label = "" if number else name
             left.append([Segment(f" {label:<{_LABEL - 1}}", palette.style("muted")), *piece])
-    if not load:
-        return left
+    room = width - width // 2 if is_beside else width
+    load = [piece for line in lines for piece in wrap_words(line, muted, room - 1)]
     if not is_beside:
-        return [*left, *([Segment(f" {line}", palette.style("muted"))] for line in load[:4])]
+        return [*left, *([Segment(" "), *piece] for piece in load)]
     rows = []
     for number in range(max(len(left), len(load))):
         begin = Strip(left[number] if number < len(left) else []).adjust_cell_length(width // 2)
-        line = load[number] if number < len(load) else ""
-        rows.append([*begin, Segment(line, palette.style("muted"))])
+        rows.append([*begin, *(load[number] if number < len(load) else [])])
     return rows
 
 
