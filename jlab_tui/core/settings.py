@@ -79,7 +79,7 @@ class Settings:
         "PYTHON_FALLBACK",
         False,
         read.flag,
-        "1: where no environment of the project can run kernels, they run in jlab-mcp's own Python instead of the start failing",
+        "1: where the project's environment cannot run kernels, they run in another active one or jlab-mcp's own Python instead of the start failing",
         shown="0",
     )
     queue_timeout_s: float = set_by(

@@ -89,6 +89,13 @@ async def test_a_project_environment_without_a_kernel_is_named_wherever_kernels_
     assert refused.returncode == 1 and project.run("status").returncode == 1
     assert f"{venv} has no ipykernel, so no kernel can run in it." in refused.stderr
     assert " install ipykernel\n" in refused.stderr and "JLAB_MCP_PYTHON_FALLBACK=1" in refused.stderr
+    (active := project.home / "active").mkdir()
+    other = make_venv(active, packages=None)
+    refused = project.run("start", "--detach", VIRTUAL_ENV=str(other))
+    assert (
+        refused.returncode == 1 and f"{venv} has no ipykernel, so no kernel can run in it." in refused.stderr
+    )
+    assert f"runs kernels in another environment instead: {other}/bin/python)" in refused.stderr
     project.extra_env["JLAB_MCP_PYTHON_FALLBACK"] = "1"
     done = project.run("start", "--detach")
     assert done.returncode == 0

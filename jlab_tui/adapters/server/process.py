@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...core.setup_script import setup_script
 from ..files import command_line, open_own, private_dir, process_start
 
 PORT_TAKEN = 98
@@ -60,12 +61,8 @@ def spawn(
 def after_setup(setup: str, arguments: list[str]) -> list[str]:
     """Return the command that runs the Python that shell lines put on the PATH; `python3` first, as on a node.
 
-    A line that fails ends it; a command inside a file that a line sources may fail, as in the job script."""
-    failed = 'echo "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: $BASH_COMMAND (it returned $code)" >&2; exit 89'
-    script = (
-        f"trap 'code=$?; [ ${{#BASH_SOURCE[@]}} -gt 0 ] || {{ {failed}; }}' ERR\n{setup}\ntrap - ERR\n"
-        'exec "$(command -v python3 || command -v python || echo python3)" "$@"'
-    )
+    A line that fails ends it, as in the job script."""
+    script = f'{setup_script(setup)}\nexec "$(command -v python3 || command -v python || echo python3)" "$@"'
     return ["bash", "-c", script, "bash", *arguments]
 
 

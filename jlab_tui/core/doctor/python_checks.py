@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..server.environment import NEW_WITH_SERVER, PassedOver, PythonChoice, no_server
+from ..settings import PREFIX
 from .checks import Finding, Level
 
 
@@ -144,7 +145,7 @@ def check_environment(
 ) -> list[Finding]:
     """Check the Python of the kernels, and the one of JupyterLab.
 
-    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it anyway; `is_refused`: a start fails for it. `is_tool`: jlab-mcp
+    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it anyway; `is_refused`: a start then fails. `is_tool`: jlab-mcp
     has its own environment, which lacks the packages that the project's code imports.
     """
     found = []
@@ -158,9 +159,9 @@ def check_environment(
     if passed is not None:
         then = "a job tries it on its node" if node_tries else "so it is not used"
         if is_refused and not node_tries:
-            return [
-                Finding("environment", Level.FAIL, f"{passed.why}, so no kernel can run in it.", passed.fix)
-            ]
+            instead = f"{PREFIX}PYTHON_FALLBACK=1 runs them in {chosen.path}"
+            text = f"{passed.why}, so no kernel can run in it ({instead})."
+            return [Finding("environment", Level.FAIL, text, passed.fix)]
         found.append(Finding("environment", Level.WARN, f"{passed.why}; {then}.", passed.fix))
     versions = _versions(chosen, "ipykernel", "jupyterlab", "jupyter_server")
     if not chosen.has("ipykernel"):

@@ -95,24 +95,21 @@ def choose(
     return PythonChoice(own, "", passed, silent, prefixes)
 
 
-def leaves_project(choice: PythonChoice, own: str) -> bool:
-    """Whether there is an environment of the project, and kernels would run in `own` all the same."""
-    return choice.passed is not None and not choice.kernel and choice.server == own
-
-
 def require_projects(choice: PythonChoice, own: str, *, fallback: bool, own_serves: bool = True) -> None:
-    """Raise LaunchFailed if there is an environment of the project and kernels would run in `own`, unless a person allows that,
-    or if `own` would have to run a server that it does not have."""
+    """Raise LaunchFailed if kernels would run in another Python than that of the first environment, unless a person allows that,
+    or if `own`, the Python of this program, would have to run a server that it does not have."""
     passed = choice.passed
     if not own_serves and choice.server == own:
         remedy = f"{passed.remedy[0].upper()}{passed.remedy[1:]}" if passed else "Make one"
         raise LaunchFailed(no_server(passed), f"{remedy}: {passed.fix if passed else NEW_WITH_SERVER}")
-    if passed is None or fallback or not leaves_project(choice, own):
+    if passed is None or fallback:
         return
     remedy = passed.remedy[0].upper() + passed.remedy[1:]
+    other = choice.kernel or choice.server
+    whose = "jlab-mcp's own Python" if other == own else "another environment"
     raise LaunchFailed(
         f"{passed.why}, so no kernel can run in it.",
-        f"{remedy}: {passed.fix}\n  (JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in jlab-mcp's own Python instead: {own})",
+        f"{remedy}: {passed.fix}\n  (JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in {whose} instead: {other})",
     )
 
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from ..link.bridge import LinkFacts
 from ..settings import Mode
+from ..setup_script import SETUP_FAILED
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.show import JobDetails
 from .record import ConnectionFile, ServerRecord, ServerState
@@ -182,7 +183,7 @@ def telling_line(log_tail: str) -> str:
     return next((found[:300] for found in (*errors, *unusual, *lines)), "")
 
 
-_SETUP_FAILED = "error: a line of JLAB_MCP_SETUP failed: "
+_SETUP_FAILED = f"error: {SETUP_FAILED}: "
 _OF_ERRORS = ("Error", "error:", "rror]", "ERROR", "No module", "not found", "denied", "in use")
 
 

@@ -11,7 +11,7 @@ SCRIPT_EXITS: dict[int, Advice] = {
     88: Advice(
         "The project's Python does not run on the node.",
         "`jlab-mcp logs` shows what it says. Make the environment on a node of that partition, or select another one in "
-        "JLAB_MCP_SETUP; then start again. JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in jlab-mcp's own Python instead.",
+        "JLAB_MCP_SETUP; then start again. JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in another Python instead.",
     ),
     89: Advice(
         "A line of JLAB_MCP_SETUP failed on the node.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..setting_values import is_slurm_time
+from ..setup_script import setup_script
 from .terms import JOB_NAME
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]*", re.ASCII)
@@ -169,7 +170,7 @@ def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, s
         "log": _sbatch_quote(log),
         "workdir": _sbatch_quote(inputs.workdir),
         "modules": " ".join(map(shlex.quote, modules)) or None,
-        "setup": inputs.setup.rstrip() or None,
+        "setup": setup_script(inputs.setup) if inputs.setup.strip() else None,
         "pythons": " ".join(map(shlex.quote, inputs.pythons)),
         "launcher": shlex.quote(inputs.launcher),
         "digest": inputs.digest or None,

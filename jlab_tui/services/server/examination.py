@@ -13,7 +13,6 @@ from ...core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from ...core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts
 from ...core.doctor.slurm_checks import NodeFacts
 from ...core.errors import JlabError
-from ...core.server.environment import leaves_project
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import ServerStatus
 from ...core.settings import Mode, Settings
@@ -151,7 +150,7 @@ class Examination:
             node_tries=self._mode is Mode.SLURM and bool(python.choice.silent),
             kernel_only=bool(python.choice.kernel),
             is_tool=python.is_tool,
-            is_refused=not self._settings.python_fallback and leaves_project(python.choice, python.own.path),
+            is_refused=not self._settings.python_fallback,
         )
         return [*found, *await self._torch_here()]
 

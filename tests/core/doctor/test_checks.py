@@ -283,7 +283,7 @@ def test_an_environment_for_which_a_start_fails_is_the_only_finding() -> None:
     )
     (found,) = checks_python.check_environment(chosen, OWN, passed, kernel_only=False, is_refused=True)
     assert (found.level, found.text, found.fix) == (
-        Level.FAIL, "/x has no Python, so no kernel can run in it.", "mend it",
+        Level.FAIL, "/x has no Python, so no kernel can run in it (JLAB_MCP_PYTHON_FALLBACK=1 runs them in /c/bin/python).", "mend it",
     )  # fmt: skip
     tried = checks_python.check_environment(
         chosen, OWN, passed, kernel_only=False, is_refused=True, node_tries=True

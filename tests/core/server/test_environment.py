@@ -103,20 +103,29 @@ def test_a_python_that_does_not_run_here_is_kept_for_a_node_that_may_run_it() ->
     assert choose([BROKEN, second, ACTIVE], OWN, True).silent == "/p/.venv/bin/python"
 
 
-@pytest.mark.parametrize("candidates", [[NEITHER], [BROKEN, OURS]])
-def test_a_start_that_leaves_every_environment_of_the_project_fails_unless_that_is_allowed(
-    candidates: list[Candidate],
+@pytest.mark.parametrize(
+    ("candidates", "instead"),
+    [
+        ([NEITHER], f"jlab-mcp's own Python instead: {OWN})"),
+        ([BROKEN, OURS], f"jlab-mcp's own Python instead: {OWN})"),
+        ([NEITHER, ACTIVE], "another environment instead: /a/bin/python)"),
+        ([BROKEN, KERNEL], "another environment instead: /p/.venv/bin/python)"),
+    ],
+)
+def test_a_start_that_leaves_the_first_environment_fails_unless_that_is_allowed(
+    candidates: list[Candidate], instead: str
 ) -> None:
     choice = choose(candidates, OWN, True)
     require_projects(choice, OWN, fallback=True)
     with pytest.raises(LaunchFailed) as refused:
         require_projects(choice, OWN, fallback=False)
     assert choice.passed is not None and refused.value.message.startswith(choice.passed.why)
-    assert choice.passed.fix in refused.value.hint and "JLAB_MCP_PYTHON_FALLBACK=1" in refused.value.hint
+    assert choice.passed.fix in refused.value.hint
+    assert refused.value.hint.endswith(f"(JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in {instead}")
 
 
-@pytest.mark.parametrize("candidates", [[], [BOTH], [KERNEL], [NEITHER, ACTIVE], [BROKEN, KERNEL], [OURS]])
-def test_a_start_in_any_environment_of_the_project_is_none_of_jlab_mcps(candidates: list[Candidate]) -> None:
+@pytest.mark.parametrize("candidates", [[], [BOTH], [KERNEL], [KERNEL, ACTIVE], [OURS]])
+def test_a_start_in_the_first_environment_needs_nobodys_word(candidates: list[Candidate]) -> None:
     require_projects(choose(candidates, OWN, True), OWN, fallback=False)
 
 
@@ -124,13 +133,12 @@ def test_a_start_in_any_environment_of_the_project_is_none_of_jlab_mcps(candidat
     ("candidates", "server", "why", "fix"),
     [
         ([BOTH], "/p/.venv/bin/python", "", ""),
-        ([KERNEL, ACTIVE], "/a/bin/python", "", ""),
         ([KERNEL], OWN, "and /p/.venv has no JupyterLab.", "Add it with: uv pip install --python /p/.venv/bin/python jupyterlab"),
         ([NEITHER], OWN, "and /p/.venv has no ipykernel.", "Add it with: /p/.venv/bin/python -m pip install ipykernel"),
         ([], OWN, "and the project has no environment that has it.", ".venv/bin/python -m pip install jupyterlab ipykernel"),
     ],
 )  # fmt: skip
-def test_a_program_without_jupyterlab_takes_the_first_environment_that_has_it(
+def test_a_program_without_jupyterlab_needs_it_in_the_projects_environment(
     candidates: list[Candidate], server: str, why: str, fix: str
 ) -> None:
     choice = choose(candidates, OWN, True, own_serves=False)
@@ -142,3 +150,11 @@ def test_a_program_without_jupyterlab_takes_the_first_environment_that_has_it(
         require_projects(choice, OWN, fallback=True, own_serves=False)
     assert refused.value.message == f"jlab-mcp was installed without JupyterLab, {why}"
     assert refused.value.hint.endswith(fix)
+
+
+def test_a_program_without_jupyterlab_leaves_the_projects_kernel_only_where_that_is_allowed() -> None:
+    choice = choose([KERNEL, ACTIVE], OWN, True, own_serves=False)
+    assert (choice.server, choice.kernel) == ("/a/bin/python", "")
+    require_projects(choice, OWN, fallback=True, own_serves=False)
+    with pytest.raises(LaunchFailed, match=r"/p/\.venv has no JupyterLab"):
+        require_projects(choice, OWN, fallback=False, own_serves=False)

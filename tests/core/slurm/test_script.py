@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import UsageError
+from jlab_tui.core.setup_script import setup_script
 from jlab_tui.core.slurm.job_end import SCRIPT_EXITS
 from jlab_tui.core.slurm.script import (
     ResourceRequest,
@@ -98,12 +99,14 @@ def test_no_placeholder_is_left_and_bash_accepts_the_script() -> None:
         replace(PLAIN, modules="cuda"), replace(INPUTS, setup="source /opt/conda.sh\nconda activate x")
     )
     assert "{{" not in text.replace("double braces", "")
-    assert "\nsource /opt/conda.sh\nconda activate x\n" in text
+    assert "\n  'source /opt/conda.sh' \\\n  'conda activate x'\n" in text
+    assert "JLAB_MCP_SETUP failed" not in rendered(PLAIN, replace(INPUTS, setup=" \n"))
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
 
 def test_every_exit_code_of_the_script_has_an_explanation() -> None:
     codes = {int(code) for code in re.findall(r"\bfail (\d+)", TEMPLATE)}
+    codes |= {int(code) for code in re.findall(r"exit (\d+)", setup_script("true"))}
     launcher = (Path(__file__).parents[3] / "jlab_tui" / "jupyter_extension" / "launch.py").read_text(
         encoding="utf-8"
     )
