@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from ..core.display.text_layer import DrawingSize, PlacedText, TextLayer, size_with_texts
+from ..core.display.text_layer import DrawingSize, PlacedText, TextLayer, size_with_texts, text_layer
 from ..core.feed.items import ImageOutput
 from ..core.journal.figure_texts import OTHER, PARTS, FigureText
 
@@ -33,6 +33,11 @@ def drawing_of(
     if not output.texts or not output.data:
         return DrawingSize(*shape, shape[1])
     return size_with_texts(output.texts, *shape, most_columns, most_rows, cell_len, ascii_only)
+
+
+def texts_without_room(output: ImageOutput, columns: int, rows: int, *, ascii_only: bool) -> int:
+    """Return the number of titles, labels and ticks that an image in so many cells has no room for."""
+    return text_layer(output.texts, columns, rows, cell_len, ascii_only=ascii_only).missing
 
 
 def blanked(image: Image, texts: Sequence[FigureText]) -> tuple[Image, list[Rgb]]:

@@ -19,8 +19,9 @@ from textual.widgets import Button, Static
 
 from ..core.feed.items import ImageOutput
 from .curves import Graph
-from .figure_layer import drawing_of
-from .format import Glyphs, LocalTime, at
+from .figure_layer import drawing_of, texts_without_room
+from .format import Glyphs, LocalTime, at, counted
+from .image_board import PlacedImage
 from .keys import GROUPS, KEYS, MOVING, REPLAY
 from .pixels import fit
 from .plots import Plotext, area, binned, plotext_rows
@@ -167,10 +168,7 @@ class ImageScreen(Screen[None]):
         drawing = drawing_of(output, shape, size.width, size.height, ascii_only=self._view.glyphs.is_ascii)
         columns, rows = drawing.columns, drawing.rows
         self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
-        many = f"{self._number + 1}/{len(self._images)} · " if len(self._images) > 1 else ""
-        self._view.border_subtitle = Content(
-            f"{many}s saves · esc closes · in a browser: jlab-mcp url --live"
-        )
+        self._name_keys()
         self._asked = (id(output), columns, rows)
         self.post_message(ImageWanted(output, columns, rows))
 
@@ -178,6 +176,16 @@ class ImageScreen(Screen[None]):
         if self._asked == (id(output), columns, rows):
             self._view.drawn = strips
             self._view.rebuild()
+            if not isinstance(strips, PlacedImage):  # in its own pixels everything can be read
+                ascii_only = self._view.glyphs.is_ascii
+                self._name_keys(texts_without_room(output, columns, rows, ascii_only=ascii_only))
+
+    def _name_keys(self, missing: int = 0) -> None:
+        """Show place and keys, and how many texts of the figure are not printed."""
+        parts = [f"{self._number + 1}/{len(self._images)}"] if len(self._images) > 1 else []
+        parts += [f"{counted(missing, 'label')} left out"] if missing else []
+        parts += ["s saves", "esc closes", "in a browser: jlab-mcp url --live"]
+        self._view.border_subtitle = Content(" · ".join(parts))
 
     def action_turn(self, by: int) -> None:
         self._number = (self._number + by) % len(self._images)

@@ -13,8 +13,10 @@ from jlab_tui.core.feed.items import ImageOutput
 from jlab_tui.core.journal.figure_texts import FigureText
 from jlab_tui.tui.figure_layer import drawing_of
 from jlab_tui.tui.pixels import drawn
+from jlab_tui.tui.screens import ImageScreen
 
 from . import stage
+from .screen import dashboard, screen_text, until
 
 NAVY, WHITE = (0, 0, 128), (255, 255, 255)
 
@@ -85,3 +87,10 @@ def test_texts_of_wide_characters_and_those_outside_the_image() -> None:
 def test_an_image_that_memory_no_longer_holds_keeps_its_shape() -> None:
     gone = ImageOutput("image/png", "", 567, 454, texts=stage.texts_of("loss"))
     assert drawing_of(gone, (34, 13), 77, 20, ascii_only=False).columns == 34
+
+
+async def test_the_full_screen_counts_the_labels_that_it_leaves_out() -> None:
+    output = ImageOutput("image/png", encoded(WHITE), 400, 300, texts=(title("one"), *[title("two")] * 6))
+    async with dashboard(stage.StillSource(), (80, 24)) as (app, pilot):
+        app.push_screen(ImageScreen([output], app.main.palette, app.main.glyphs))
+        await until(pilot, lambda: " labels left out · s saves" in screen_text(app))

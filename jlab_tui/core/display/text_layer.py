@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from ..journal.figure_texts import OTHER, OUTSIDE, PARTS, TICK, TITLE, FigureTexts
-from .figure_labels import NEAR, FigureLabel, WidthOf, axes_of, figure_labels, is_row, middle_of
+from .figure_labels import NEAR, FigureLabel, WidthOf, axes_of, characters, figure_labels, is_row, middle_of
 
 WIDER_MOST: Final = 2.0
 """so many times wider than its shape asks for, an image may become"""
@@ -104,12 +104,14 @@ def size_with_texts(
         return DrawingSize(columns, rows, rows)
     shape = columns / rows
     while True:
-        items = figure_labels(texts, rows, width_of, ascii_only=ascii_only)
+        items = figure_labels(texts, most_columns, rows, width_of, ascii_only=ascii_only)
         wanted = math.ceil(min(most_columns, columns * WIDER_MOST, max(columns, _columns_needed(items))))
-        across, down = _scales(items, wanted, rows)
-        while across.total > most_columns and wanted > LEAST_COLUMNS:
-            wanted = max(LEAST_COLUMNS, wanted - (across.total - most_columns))
+        while True:
+            items = figure_labels(texts, wanted, rows, width_of, ascii_only=ascii_only)
             across, down = _scales(items, wanted, rows)
+            if across.total <= most_columns or wanted <= LEAST_COLUMNS:
+                break
+            wanted = max(LEAST_COLUMNS, wanted - (across.total - most_columns))
         if down.total <= most_rows or rows <= LEAST_ROWS:
             return DrawingSize(wanted, rows, down.total)
         rows = max(LEAST_ROWS, rows - (down.total - most_rows))
@@ -122,7 +124,7 @@ def text_layer(
     """Find the places of a figure's texts in an image of `columns` x `rows` cells."""
     if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
         return TextLayer(columns, rows)
-    items = figure_labels(texts, rows, width_of, ascii_only=ascii_only)
+    items = figure_labels(texts, columns, rows, width_of, ascii_only=ascii_only)
     across, down = _scales(items, columns, rows)
     page = _Page(across, down, width_of)
     fixed = {id(item) for group in axes_of(items) if len(group) > 1 and not is_row(group) for item in group}
@@ -154,7 +156,7 @@ def _columns_needed(items: Sequence[FigureLabel]) -> float:
             rows.setdefault((item.text.y if item.is_down else item.y) // (2 * NEAR), []).append(item)
     for row in rows.values():
         for one, two in pairwise(sorted(row, key=lambda item: item.x)):
-            apart, widths = two.x - one.x, (1 if item.is_down else item.width for item in (one, two))
+            apart, widths = two.x - one.x, (item.pitch if item.is_down else item.width for item in (one, two))
             if apart > NEAR and one.is_down == two.is_down and one.text.rank == two.text.rank:
                 needed = max(needed, (sum(widths) / 2 + 1) * PARTS / apart)
     return needed
@@ -168,14 +170,14 @@ def _make_room(group: Sequence[FigureLabel], across: _Scale, down: _Scale) -> No
         lacking = math.ceil(widest.width - text.height * down.cells / PARTS)
         down.insert(down.cell(widest.y), lacking)
     elif widest.is_down:
-        across.insert(across.cell(middle_of(text)), lines - 1)
+        across.insert(across.cell(middle_of(text)), lines * widest.pitch - 1)
     elif is_axis and not is_row(group):
         lacking = math.ceil(widest.width + 0.5 - text.width * across.cells / PARTS)
         first, last = across.cell(text.x), across.cell(text.x + text.width)
         across.insert(min(first, last - 1) if text.align == "r" else last, lacking)
     elif lines > 1:
-        place = down.cell(widest.y)
-        down.insert(place - 1 if widest.y < PARTS / 2 else place, lines - 1)
+        place, lacking = down.cell(widest.y), math.ceil(lines - max(1, text.height * down.cells / PARTS))
+        down.insert(place - 1 if widest.y < PARTS / 2 else place, lacking)
 
 
 def _part_rows(groups: Sequence[Sequence[FigureLabel]], across: _Scale, down: _Scale) -> None:
@@ -215,7 +217,7 @@ class _Page:
             if abs(right) > max(1, item.width):
                 continue
             words = [replace(word, column=word.column + right, row=word.row + under) for word in lines]
-            if all(self._is_free(word, words) for word in words):
+            if all(self._is_free(word, 0 if item.is_down else 1) for word in words):
                 self._take(words)
                 return
         if item.text.rank != OTHER:
@@ -223,11 +225,13 @@ class _Page:
 
     def _row_words(self, item: FigureLabel) -> Iterator[PlacedText]:
         anchor, middle = self._across.at(item.x), self._down.at(item.y)
-        more = len(item.lines) - 1
-        if item.text.rank == OTHER or item.text.sign:
+        more, text = len(item.lines) - 1, item.text
+        if text.rank == OTHER or text.sign or not more:
             first = int(middle - more / 2)
+        elif item.y < PARTS / 2:
+            first = round(self._down.at(text.y + text.height)) - more - 1
         else:
-            first = int(middle) - more if item.y < PARTS / 2 else int(middle)
+            first = int(self._down.at(text.y))
         first = min(max(0, first), max(0, self._down.total - len(item.lines)))
         for number, line in enumerate(item.lines):
             width = self._width_of(line)
@@ -240,17 +244,18 @@ class _Page:
             first = int(self._across.at(item.x) - (0.5 if item.text.align == "r" else 0))
         else:
             first = int(self._across.at(middle_of(item.text)))
-        first = max(0, first - (len(item.lines) - 1) // 2)
+        first = max(0, first - (len(item.lines) * item.pitch - 1) // 2)
         for number, line in enumerate(item.lines):
+            parts = characters(line, self._width_of)
             if item.text.rank == TICK:
                 top = round(self._down.at(item.text.y))
             else:
-                top = int(self._down.at(item.y) - (len(line) - 1) / 2)
-            top = min(max(0, top), max(0, self._down.total - len(line)))
-            for place, char in enumerate(line):
-                yield PlacedText(first + number, top + place, char, item.of[0])
+                top = int(self._down.at(item.y) - (len(parts) - 1) / 2)
+            top = min(max(0, top), max(0, self._down.total - len(parts)))
+            for place, char in enumerate(parts):
+                yield PlacedText(first + number * item.pitch, top + place, char, item.of[0])
 
-    def _is_free(self, word: PlacedText, own: Sequence[PlacedText]) -> bool:
+    def _is_free(self, word: PlacedText, around: int) -> bool:
         width = self._width_of(word.text)
         if (
             word.column < 0
@@ -258,8 +263,6 @@ class _Page:
             or not 0 <= word.row < self._down.total
         ):
             return False
-        is_down = len(own) > 1 and own[0].row != own[-1].row and len(word.text) == 1
-        around = 0 if is_down else 1
         return not any(
             (column, word.row) in self._taken
             for column in range(word.column - around, word.column + width + around)

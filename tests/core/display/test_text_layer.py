@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from jlab_tui.core.display.text_layer import DrawingSize, TextLayer, size_with_texts, text_layer
 from jlab_tui.core.journal.figure_texts import (
@@ -51,9 +52,12 @@ def rows_of(layer: TextLayer) -> list[str]:
     """What is printed, row by row."""
     page = [[" "] * layer.columns for _ in range(layer.rows)]
     for word in layer.words:
-        for place, char in enumerate(word.text):
-            assert page[word.row][word.column + place] == " ", "no text stands over another"
-            page[word.row][word.column + place] = char
+        column = word.column
+        for char in word.text:
+            for place in range(column, column + cell_len(char)):
+                assert page[word.row][place] == " ", "no text stands over another"
+                page[word.row][place] = char if place == column else ""
+            column += cell_len(char)
     return ["".join(row).rstrip() for row in page]
 
 
@@ -141,6 +145,70 @@ def test_a_legend_stays_together() -> None:
     assert layer.gap_columns and not layer.missing and rows_of(layer)[1].endswith("━ series 0")
 
 
+def test_a_long_legend_beside_the_axes_is_cut_so_that_these_keep_half_of_the_room() -> None:
+    names = [f"resnet50, lr=3e-{n}, weight decay 0.05, augmented" for n in range(3)]
+    legend = tuple(
+        at(60, 40 + 9 * n, name, TITLE, align=OUTSIDE, sign="#ff0000", wide=4000)
+        for n, name in enumerate(names)
+    )
+    size = size_with_texts(legend, 70, 20, 70, 20, len)
+    rows = rows_of(text_layer(legend, size.columns, size.rows, len))
+    found = [row.strip() for row in rows if row]
+    assert [row[:19] for row in found] == [f"━ {name[:17]}" for name in names]
+    assert all(row.endswith("…") and len(row) <= 35 for row in found) and size.columns >= 55
+    by_end = tuple(
+        at(60, 40 + 9 * n, f"a setting of all of them, and seed {n}", TITLE, align=OUTSIDE, sign="#ff0000")
+        for n in range(3)
+    )
+    rows = rows_of(text_layer(by_end, 24, 20, len))
+    assert [row.strip()[:3] + row[-6:] for row in rows if row] == [f"━ …seed {n}" for n in range(3)]
+    inside = at(20, 20, "a very long entry of a legend inside the axes", TITLE, align="l", sign="#ff0000")
+    (row,) = [row.strip() for row in rows_of(text_layer((inside,), 30, 12, len)) if row]
+    assert row == "━ a very long entry of…"
+
+
+def test_a_title_that_is_wider_than_the_image_gets_lines_and_then_an_ellipsis() -> None:
+    words = "the loss of a network on the data that were held out, averaged over five seeds"
+    rows = [row.strip() for row in placed((at(50, 3, words, TITLE),), 40, 12, most=(42, 14)) if row]
+    assert " ".join(rows) == words and len(rows) == 2
+    rows = [row.strip() for row in placed((at(50, 3, f"{words} " * 4, TITLE),), 30, 12, most=(30, 18)) if row]
+    assert len(rows) == 4 and rows[-1].endswith("…")
+    five = at(50, 10, "1\n2\n3\n4\n5", TITLE)
+    assert [row.strip() for row in placed((five,), 40, 12) if row] == ["1", "2", "3", "4…"]
+    label = at(2, 50, "word " * 40, TITLE, angle=90)
+    columns = ["".join(row.ljust(9)[n] for row in placed((label,), 40, 12)).strip() for n in range(9)]
+    assert sum(map(bool, columns)) == 3 and [column for column in columns if column][-1].endswith("…")
+
+
+def test_downward_ticks_are_cut_at_the_end_that_does_not_tell_them_apart() -> None:
+    def downwards(*names: str) -> list[str]:
+        ticks = tuple(at(20 + 20 * n, 80, name, angle=90, wide=300) for n, name in enumerate(names))
+        rows = placed(ticks, 30, 12)
+        return [
+            found
+            for found in ("".join(row.ljust(60)[column] for row in rows).strip() for column in range(60))
+            if found
+        ]
+
+    assert downwards("2026-01-01 00:00", "2026-02-01 00:00") == ["2026-01…", "2026-02…"]
+    assert downwards("a long category 1", "a long category 2") == ["…egory 1", "…egory 2"]
+    assert downwards("one", "two") == ["one", "two"]
+    ascii_only = (at(50, 80, "2026-01-01 00:00", angle=90, wide=300),)
+    assert "..." in "".join(word.text for word in text_layer(ascii_only, 30, 12, len, ascii_only=True).words)
+
+
+def test_wide_and_combining_characters_keep_apart_downwards() -> None:
+    label = at(3, 50, "都道府県の名前 都道府県の名前", TITLE, angle=90)
+    layer = text_layer((label,), 30, 9, cell_len)
+    assert layer.gap_columns == ((0, 3),) and not layer.missing
+    rows = rows_of(layer)
+    assert [row[:2] for row in rows if row][:2] == ["都都", "道道"]
+    ticks = tuple(at(20 + 3 * n, 80, "東京", angle=90, wide=300) for n in range(6))
+    assert size_with_texts(ticks, 30, 12, 77, 24, cell_len).columns == 60
+    accent = text_layer((at(50, 80, "e\u0301a", angle=90, wide=300),), 30, 12, cell_len)
+    assert [word.text for word in accent.words] == ["e\u0301", "a"]
+
+
 def test_what_finds_no_place_is_left_out_the_least_important_first() -> None:
     title, twin = at(50, 50, "title", TITLE), at(50, 50, "title", TITLE)
     notes = tuple(at(50, 50, "note", OTHER) for _ in range(9))
@@ -169,7 +237,7 @@ NUMBERS = st.integers(-3 * PARTS, 3 * PARTS)
 TEXTS = st.lists(
     st.builds(
         FigureText, st.integers(0, 3), *([NUMBERS] * 4), st.integers(-400, 400), st.sampled_from("lcro"),
-        st.text("ab \n$\\^{}α", max_size=30), st.just(""), st.sampled_from(["", "#ff0000"]),
+        st.text("ab \n$\\^{}α東京\u0301", max_size=30), st.just(""), st.sampled_from(["", "#ff0000"]),
     ),
     max_size=12,
 )  # fmt: skip
@@ -179,7 +247,7 @@ TEXTS = st.lists(
 def test_whatever_stands_anywhere_is_placed_inside_and_apart(
     texts: list[FigureText], columns: int, rows: int, ascii_only: bool
 ) -> None:
-    size = size_with_texts(tuple(texts), columns, rows, columns + 5, rows + 5, len, ascii_only)
-    layer = text_layer(tuple(texts), size.columns, size.rows, len, ascii_only=ascii_only)
+    size = size_with_texts(tuple(texts), columns, rows, columns + 5, rows + 5, cell_len, ascii_only)
+    layer = text_layer(tuple(texts), size.columns, size.rows, cell_len, ascii_only=ascii_only)
     assert layer.rows == size.whole_rows
     assert len(rows_of(layer)) == layer.rows
