@@ -170,7 +170,7 @@ def make_parser() -> argparse.ArgumentParser:
     completion.add_argument("shell", choices=SHELLS, help="which shell")
 
     demo = _command(
-        commands, "demo", "see it work in a minute: local server, dashboard and a scripted MCP client"
+        commands, "demo", "see it work for forty seconds: local server, dashboard and a scripted MCP client"
     )
     demo.add_argument(
         "--no-tui", action="store_true", help="print what happens instead of showing the dashboard"

@@ -23,6 +23,13 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What went otherwise than the story."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Keys to press in a person's place, as Textual names them."""
 
@@ -34,8 +41,14 @@ class Leave:
     """The dashboard is to be left, in a person's place."""
 
 
-Cue = Caption | Told | Keys | Leave
-_KINDS: dict[str, type[Cue]] = {"caption": Caption, "line": Told, "keys": Keys, "leave": Leave}
+Cue = Caption | Told | Problem | Keys | Leave
+_KINDS: dict[str, type[Cue]] = {
+    "caption": Caption,
+    "line": Told,
+    "problem": Problem,
+    "keys": Keys,
+    "leave": Leave,
+}
 
 
 def encode_cue(cue: Cue) -> str:

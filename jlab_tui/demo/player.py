@@ -20,9 +20,9 @@ from ..core.settings import Mode, load_settings
 from ..services.progress import patiently
 from . import chart
 from . import demo_cells as cells
-from .cues import Cue, Told, encode_cue
+from .cues import Cue, Leave, Problem, Told, encode_cue
 from .scripted_agent import ScriptedAgent
-from .story import OPENING, Staging, tell
+from .story import COMMENT, OPENING, Staging, tell
 
 if TYPE_CHECKING:
     from ..services.server.launcher import Launcher
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 READY_S = 90
 STOP_S = 30
 """seconds to stop a server that another process may be starting at this moment"""
+SAVED_S = 5
+"""seconds for the notebook to be written"""
 WATCHED, BY_ITSELF, IN_LINES = "watched", "by-itself", "in-lines"
 """a person has the dashboard, or nobody has; or there is none"""
 
@@ -50,7 +52,7 @@ async def _play_and_clear(directory: Path, how: str, env: Mapping[str, str]) -> 
         with contextlib.suppress(asyncio.CancelledError):
             code = await playing
     except JlabError as error:
-        _show(Told(f"PROBLEM: {error.message} {error.hint}"))
+        _show(Problem(f"{error.message} {error.hint}"))
         code = 1
     finally:
         alone.cancel()
@@ -85,19 +87,39 @@ async def _play(project: Path, how: str, env: Mapping[str, str]) -> int:
     if not staging.has_matplotlib:
         shutil.copyfile(chart.__file__, project / "chart.py")
     _show(OPENING)
-    launcher = make_launcher(load_settings(env, project, is_there), env)
+    settings = load_settings(env, project, is_there)
+    launcher = make_launcher(settings, env)
     try:
         await (_start(launcher) if how == IN_LINES else _until_ready(launcher, project))
     finally:
         await launcher.close()
     async with _agent(project, env) as agent:
-        await tell(agent, _show, staging)
+
+        def has_acted() -> bool:
+            """Whether a person has done anything but look, after which the story may take another course."""
+            return how == WATCHED and any(settings.actions_dir.glob("*.jsonl"))
+
+        await tell(agent, _show, staging, has_acted)
+        troubles = [] if has_acted() else await _troubles(agent)
+        for sentence in troubles:
+            _show(Problem(sentence))
+        if how == BY_ITSELF:
+            _show(Leave())
         if how != IN_LINES:
             await asyncio.Event().wait()  # the kernels live as long as their client
-    trouble = [*agent.troubles, *check_notebook(Path(agent.notebooks.get("tea", "")))]
-    for sentence in trouble:
-        _show(Told(f"PROBLEM: {sentence}"))
-    return 1 if trouble else 0
+    return 1 if troubles else 0
+
+
+async def _troubles(agent: ScriptedAgent) -> list[str]:
+    """Return what was otherwise than the story, or else what is wrong with its notebook, which follows the cells."""
+    if agent.troubles:
+        return agent.troubles
+    deadline = time.monotonic() + SAVED_S
+    while True:
+        faults = check_notebook(Path(agent.notebooks["tea"]), agent.comments)
+        if not faults or time.monotonic() > deadline:
+            return faults
+        await asyncio.sleep(0.2)
 
 
 async def _start(launcher: Launcher) -> None:
@@ -154,15 +176,15 @@ async def clear_up(directory: Path, env: Mapping[str, str]) -> None:
                     break
                 await asyncio.sleep(0.2)
             except JlabError as error:
-                _show(Told(f"PROBLEM: {error.message}"))
+                _show(Problem(error.message))
                 break
     finally:
         await launcher.close()
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def check_notebook(path: Path) -> list[str]:
-    """Return the faults of the demo's notebook; none if it is valid and complete."""
+def check_notebook(path: Path, comments: Sequence[str] = ()) -> list[str]:
+    """Return the faults of the demo's notebook; none if it is valid and complete. `comments`: what was written to the agent."""
     import nbformat
 
     try:
@@ -172,8 +194,10 @@ def check_notebook(path: Path) -> list[str]:
         return [f"{path}: {error}"]
     troubles = []
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if (len(code), len(notebook.cells)) != (cells.CODE_CELLS, cells.CELLS):
-        troubles.append(f"{path} has {len(notebook.cells)} cells instead of {cells.CELLS}.")
+    answers = int(COMMENT in comments)
+    of_code, of_all = cells.CODE_CELLS + answers, cells.CELLS + answers + bool(comments)
+    if (len(code), len(notebook.cells)) != (of_code, of_all):
+        troubles.append(f"{path} has {len(notebook.cells)} cells instead of {of_all}.")
     outputs = [output for cell in code for output in cell.outputs]
     images = sum("image/png" in output.get("data", {}) for output in outputs)
     if images != 2:

@@ -17,7 +17,7 @@ HOUR_S = 3600
 
 
 class SessionGone(Exception):
-    """The session was ended by the person who watches."""
+    """A call was refused, as after the person who watches has ended the session."""
 
 
 class ScriptedAgent:

@@ -10,13 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..adapters.files import is_there
 from ..core.settings import Mode, load_settings
-from .cues import Caption, Keys, Leave, Told, decode_cue
+from .cues import Caption, Keys, Leave, Problem, Told, decode_cue
 from .player import BY_ITSELF, IN_LINES, WATCHED, clear_up
 from .story import NEXT
 
@@ -52,16 +52,25 @@ def run_demo(env: Mapping[str, str], *, tui: bool, ascii: bool = False, by_itsel
     for fonts in (Path.home() / ".cache" / "matplotlib").glob("fontlist-*.json"):  # costs seconds to make
         shutil.copyfile(fonts, directory / "matplotlib" / fonts.name)
     how = IN_LINES if not tui else BY_ITSELF if by_itself else WATCHED
-    with _player(directory, how, own) as player:
-        code = _in_lines(player) if not tui else _in_dashboard(player, directory, own, ascii=ascii)
+    problems: list[str] = []
+    with _player(directory, how, own, problems) as player:
+        code = 0
+        if tui:
+            code = _in_dashboard(player, directory, own, problems, ascii=ascii)
+        else:
+            _in_lines(player)
+    for problem in problems:
+        print(f"PROBLEM: {problem}", file=sys.stderr)
     print("\nThis was the demo; nothing of it is left here. Next, in your project:")
     print(*(f"  {command}" for command in NEXT), sep="\n")
-    return code or (player.returncode if not tui else 0)
+    return code or int(bool(problems)) or player.returncode
 
 
 @contextmanager
-def _player(directory: Path, how: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process that plays; at the end it has ended, and the directory is gone."""
+def _player(
+    directory: Path, how: str, env: Mapping[str, str], problems: list[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that plays; at the end it has ended, and the directory is gone. What it tells last goes into `problems`."""
     player = subprocess.Popen(
         [sys.executable, "-P", "-m", "jlab_tui.demo", str(directory), how],
         env=dict(env),
@@ -77,39 +86,48 @@ def _player(directory: Path, how: str, env: Mapping[str, str]) -> Iterator[subpr
     finally:
         player.stdin.close()
         os.set_blocking(player.stdout.fileno(), True)  # the dashboard's loop has read it
-        for _ in player.stdout:  # until it has ended
-            pass
+        for sent in player.stdout:  # until it has ended
+            with suppress(ValueError):  # of a line that the dashboard has read in part
+                match decode_cue(sent):
+                    case Problem(text):
+                        problems.append(text)
         player.wait(END_S)
         player.stdout.close()
         asyncio.run(clear_up(directory, env))  # if it was killed
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _in_lines(player: subprocess.Popen[bytes]) -> int:
+def _in_lines(player: subprocess.Popen[bytes]) -> None:
     assert player.stdout is not None
     begin = time.monotonic()
     for sent in player.stdout:
         match decode_cue(sent):
             case Told(text) | Caption(text):
                 print(f"[{time.monotonic() - begin:5.1f} s] {text}", flush=True)
-    return 0
+            case Problem(text):
+                print(f"[{time.monotonic() - begin:5.1f} s] PROBLEM: {text}", flush=True)
 
 
 def _in_dashboard(
-    player: subprocess.Popen[bytes], directory: Path, env: Mapping[str, str], *, ascii: bool
+    player: subprocess.Popen[bytes],
+    directory: Path,
+    env: Mapping[str, str],
+    problems: list[str],
+    *,
+    ascii: bool,
 ) -> int:
     from ..wiring.dashboard import Looks, run_dashboard
 
     async def story(narrator: Narrator) -> None:
         assert player.stdout is not None
-        await _narrate(player.stdout, narrator)
+        await _narrate(player.stdout, narrator, problems)
 
     settings = load_settings(env, directory / "project", is_there)
     looks = Looks(ascii=ascii, says_farewell=False, story=story)
     return run_dashboard(settings, env, Mode.LOCAL, looks)
 
 
-async def _narrate(cues: IO[bytes], narrator: Narrator) -> None:
+async def _narrate(cues: IO[bytes], narrator: Narrator, problems: list[str]) -> None:
     reader = asyncio.StreamReader()
     own = os.fdopen(os.dup(cues.fileno()), "rb", 0)  # the loop closes what it has read
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -120,6 +138,9 @@ async def _narrate(cues: IO[bytes], narrator: Narrator) -> None:
             match decode_cue(sent):
                 case Caption(text, keys):
                     await narrator.say(text, keys)
+                case Problem(text):
+                    problems.append(text)
+                    await narrator.say(f"PROBLEM: {text}", "q leaves")
                 case Keys(keys=keys):
                     narrator.press(keys)
                 case Leave():

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from . import demo_cells as cells
-from .cues import Caption, Cue, Keys, Leave
+from .cues import Caption, Cue, Keys
 from .scripted_agent import ScriptedAgent, SessionGone
 
 Show = Callable[[Cue], None]
@@ -63,8 +63,8 @@ class Staging:
     has_matplotlib: bool = True
 
 
-async def tell(agent: ScriptedAgent, show: Show, staging: Staging) -> None:
-    """Play the story. A person may interrupt, comment, hold and end what they like meanwhile."""
+async def tell(agent: ScriptedAgent, show: Show, staging: Staging, has_acted: Callable[[], bool]) -> None:
+    """Play the story. A person may interrupt, comment, hold and end what they like meanwhile (`has_acted`)."""
 
     async def look(times: float) -> None:
         await asyncio.sleep(times * staging.look_s)
@@ -72,12 +72,12 @@ async def tell(agent: ScriptedAgent, show: Show, staging: Staging) -> None:
     try:
         await _play(agent, show, staging, look)
     except SessionGone:
-        show(_ENDED_BY_HAND)
+        if has_acted():
+            show(_ENDED_BY_HAND)
     else:
         show(_END)
     if staging.plays_person:
         await look(6)
-        show(Leave())
 
 
 async def _play(

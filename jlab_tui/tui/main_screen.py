@@ -222,7 +222,9 @@ class MainScreen(Screen[None]):
         self.set_class(not is_ready, "-not-running")
         sample = source.samples[-1] if source.samples else None
         used = f"{sample.gpu_hours}." if sample is not None and sample.gpu_hours is not None else ""
-        self.query_one(StatePanel).show(view.server, now, options.local, used)
+        panel = self.query_one(StatePanel)
+        panel.is_told = options.story is not None
+        panel.show(view.server, now, options.local, used)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             draw_graphs(self, view, source, options, self.glyphs)
         draw_strip(self, view, source, options)

@@ -8,10 +8,12 @@ import pytest
 
 from jlab_tui.demo import demo_cells as cells
 from jlab_tui.demo.chart import HEIGHT, LEFT, WIDTH, ticks
-from jlab_tui.demo.cues import Caption, Cue, Keys, Leave, Told, decode_cue, encode_cue
+from jlab_tui.demo.cues import Caption, Cue, Keys, Leave, Problem, Told, decode_cue, encode_cue
 
 
-@pytest.mark.parametrize("cue", [Caption("a\nb", "c"), Told("é"), Keys(("c", "enter")), Leave()])
+@pytest.mark.parametrize(
+    "cue", [Caption("a\nb", "c"), Told("é"), Problem("x"), Keys(("c", "enter")), Leave()]
+)
 def test_a_cue_crosses_the_pipe_as_one_line(cue: Cue) -> None:
     line = encode_cue(cue)
     assert line.count("\n") == 1 and decode_cue(line.encode()) == cue

@@ -182,6 +182,18 @@ async def test_the_demo_tells_its_story_and_leaves_nothing_when_it_is_left_or_ki
         assert list(temporary.iterdir()) == []
 
 
+async def test_a_demo_that_goes_wrong_says_so_on_the_screen_and_afterwards(project: Project) -> None:
+    broken = project.home / "broken"
+    broken.mkdir()
+    (broken / "ipykernel_launcher.py").write_text("raise SystemExit('it does not run')\n", encoding="utf-8")
+    with terminal(project, f"env PYTHONPATH={broken} {COMMAND} demo") as demo:
+        screen = await demo.shows("PROBLEM: execute_code answered: The kernel died", 90)
+        assert "You have ended" not in screen
+        demo.keys("q")
+        told = await demo.shows("exit=1", 90)
+        assert "PROBLEM: execute_code answered" in told and "jlab-mcp start" in told
+
+
 def processes(named: bytes) -> list[int]:
     """Those with a line in their environment."""
     found = []

@@ -49,8 +49,11 @@ def panel_rows(
     glyphs: Glyphs,
     local: LocalTime,
     used: str = "",
+    *,
+    is_told: bool = False,
 ) -> list[Row]:
-    """Return the rows of the panel: facts, sentences, what to do. `used`: what a job that is over used, if that is known."""
+    """Return the rows of the panel: facts, sentences, what to do. `used`: what a job that is over used, if that is known;
+    `is_told`: the server belongs to a story and ends with it."""
     text, muted = palette.style(), palette.style("muted")
     rows: list[Row] = []
 
@@ -76,7 +79,7 @@ def panel_rows(
         if server.hint:
             say(server.hint, "primary")
     keys: Row = [Segment(" ")]
-    for key, label in state_keys(server.state if server else None):
+    for key, label in [("q", "leave")] if is_told else state_keys(server.state if server else None):
         keys += [Segment(key, palette.style("accent", bold=True)), Segment(f" {label}   ", text)]
     rows.append([])
     rows.append(keys)
@@ -197,6 +200,7 @@ class StatePanel(StripWidget):
     local: LocalTime | None = None
     """None before the first look"""
     used = ""
+    is_told = False
 
     def show(self, server: ServerStatus | None, now: float, local: LocalTime, used: str = "") -> None:
         state = server.state if server else None
@@ -214,7 +218,8 @@ class StatePanel(StripWidget):
     def _rows(self, width: int) -> list[Row]:
         if self.local is None:
             return []
-        return panel_rows(self.server, width, self.now, self.palette, self.glyphs, self.local, self.used)
+        looks = self.palette, self.glyphs, self.local
+        return panel_rows(self.server, width, self.now, *looks, self.used, is_told=self.is_told)
 
     def build(self, width: int, height: int) -> list[Strip]:
         rows = self._rows(width)
