@@ -254,6 +254,8 @@ def test_a_server_of_another_host_is_not_touched(project: Project) -> None:
         and "on elsewhere" in done.stderr.splitlines()[-1]
     )
     assert project.status_file()["STATE"] == "ready"
+    assert project.run("stop", "--forget").returncode == 0
+    assert not (project.status_dir / "server-status").exists()
 
 
 @pytest.mark.parametrize(
