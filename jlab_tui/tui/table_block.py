@@ -35,6 +35,8 @@ class Grid:
     """how many of them name the rows"""
     hidden: int = 0
     """columns at the right without room"""
+    is_cut: bool = False
+    """whether cells are wider than their column"""
 
     @property
     def width(self) -> int:
@@ -47,11 +49,20 @@ def _gap(place: int, index: int) -> int:
     return 0 if not place else _EDGE if place == index else _GAP
 
 
-def grid_of(table: TextTable, rows: Sequence[Cells], width: int, first: int = 0) -> Grid:
-    """Choose the columns that have room in `width`: those that name the rows, then the others from the `first` of them on."""
+def grid_of(
+    table: TextTable, rows: Sequence[Cells], width: int, first: int = 0, *, whole_cells: bool = False
+) -> Grid:
+    """Choose the columns that have room in `width`: those that name the rows, then the others from the `first` of them on. Long
+    cells get the room that is left; with `whole_cells` all that they need, before columns to their right."""
     index = range(table.index)
     others = range(table.index + first, table.columns)
-    sizes = {column: _size(table, rows, column) for column in (*index, *others)}
+    wanted = {column: _longest(table, rows, column) for column in (*index, *others)}
+    sizes = {
+        column: wanted[column]
+        if whole_cells and column >= table.index
+        else _size(table, wanted[column], column)
+        for column in wanted
+    }
     chosen: list[int] = []
     room = width
     for column in (*index, *others):
@@ -63,24 +74,29 @@ def grid_of(table: TextTable, rows: Sequence[Cells], width: int, first: int = 0)
         sizes[column] = max(1, min(sizes[column], room - gap))
         chosen.append(column)
         room -= sizes[column] + gap
+    for column in chosen:
+        more = max(0, min(room, wanted[column] - sizes[column]))
+        sizes[column] += more
+        room -= more
     return Grid(
         tuple(chosen),
         tuple(sizes[column] for column in chosen),
         tuple(table.is_numeric(column) for column in chosen),
         table.index,
         table.columns - first - len(chosen),
+        any(sizes[column] < wanted[column] for column in chosen),
     )
 
 
-def _size(table: TextTable, rows: Sequence[Cells], column: int) -> int:
-    longest = max(
-        (cell_len(row[column]) for row in (*table.header, *rows)),
-        default=0,
-    )
-    most = INDEX_COLUMNS if column < table.index else CELL_COLUMNS
-    return max(
-        1, longest if table.columns - table.index <= 1 and column >= table.index else min(longest, most)
-    )
+def _longest(table: TextTable, rows: Sequence[Cells], column: int) -> int:
+    return max((cell_len(one_line(row[column])) for row in (*table.header, *rows)), default=0) or 1
+
+
+def _size(table: TextTable, longest: int, column: int) -> int:
+    """Return the columns that a column gets before the others have theirs."""
+    if table.columns - table.index <= 1 and column >= table.index:
+        return longest
+    return min(longest, INDEX_COLUMNS if column < table.index else CELL_COLUMNS)
 
 
 def table_row(cells: Cells, grid: Grid, palette: Palette, glyphs: Glyphs, *, is_header: bool = False) -> Row:

@@ -26,6 +26,8 @@ class BigTable(StripWidget):
     """first row in view"""
     first = 0
     """first column in view, of those that do not name the rows"""
+    whole_cells = False
+    """show long cells whole rather than many columns"""
 
     def build(self, width: int, height: int) -> list[Strip]:
         table, palette, glyphs = self.table, self.palette, self.glyphs
@@ -46,7 +48,9 @@ class BigTable(StripWidget):
 
     @property
     def grid(self) -> Grid:
-        return grid_of(self.table, self.table.rows, self.content_size.width, self.first)
+        return grid_of(
+            self.table, self.table.rows, self.content_size.width, self.first, whole_cells=self.whole_cells
+        )
 
     def move(self, rows: int, columns: int) -> None:
         self.top = max(0, min(self.top + rows, len(self.table.rows) - self.page))
@@ -76,6 +80,7 @@ class TableScreen(Screen[None]):
         Binding("right,l", "move(0, 1)", "Column right", id="table.right"),
         Binding("pageup", "page(-1)", "Page up", id="table.page-up"),
         Binding("pagedown,space", "page(1)", "Page down", id="table.page-down"),
+        Binding("w", "widen", "Whole cells", id="table.widen"),
         Binding("g,home", "move(-1000000, -1000000)", "Start", id="table.start"),
         Binding("G,end", "move(1000000, 0)", "End", id="table.end"),
         Binding("left_square_bracket", "turn(-1)", "Previous table", id="table.previous"),
@@ -100,7 +105,19 @@ class TableScreen(Screen[None]):
     def action_move(self, rows: int, columns: int) -> None:
         self._view.move(rows, columns)
         many = f"{self._number + 1}/{len(self._tables)}, " if len(self._tables) > 1 else ""
-        self._view.border_subtitle = Content(f"{many}{self._view.place}, esc closes")
+        is_cut = self._view.grid.is_cut and not self._view.whole_cells
+        wide = (
+            ", w shows fewer columns whole"
+            if is_cut
+            else ", w shows more columns"
+            if self._view.whole_cells
+            else ""
+        )
+        self._view.border_subtitle = Content(f"{many}{self._view.place}{wide}, esc closes")
+
+    def action_widen(self) -> None:
+        self._view.whole_cells = not self._view.whole_cells
+        self.action_move(0, 0)
 
     def action_page(self, by: int) -> None:
         self.action_move(by * self._view.page, 0)

@@ -15,7 +15,7 @@ from jlab_tui.tui.table_screen import TableScreen
 from jlab_tui.tui.themes import Palette
 
 from . import stage
-from .screen import dashboard, screen_text, settled
+from .screen import dashboard, screen_text, settled, until
 
 PALETTE = Palette({}, dark=True)
 
@@ -73,7 +73,8 @@ def test_many_rows_are_folded_to_their_ends() -> None:
 
 
 def test_a_cell_that_is_too_wide_is_cut() -> None:
-    assert lines(TextTable((), (("x" * 90, "1"),)), width=60) == ["x" * 39 + "…  1"]
+    assert lines(TextTable((), (("x" * 90, "1"),)), width=60) == ["x" * 53 + "…  1"]
+    assert lines(TextTable((), (("x" * 30, "y" * 50, "z"),)), width=100)[0] == f"{'x' * 30}  {'y' * 50}  z"
     assert lines(TextTable((), (("x" * 90,),)), width=60) == ["x" * 56 + "…"]
 
 
@@ -108,3 +109,22 @@ async def test_a_frame_is_a_table_in_the_feed_and_whole_on_the_full_screen() -> 
         assert "f29" in screen_text(app) and "to the right" not in screen_text(app)
         await pilot.press("right_square_bracket", "pagedown", "escape")
         assert len(app.screen_stack) == 1
+
+
+async def test_w_shows_long_cells_of_a_table_whole_and_others_again() -> None:
+    cells = "".join(f"<td>{letter * 60}</td>" for letter in "xyz")
+    shown = DataShown("r", {"text/html": f"<table><tr><th>{'name ' * 9}</th>{cells}</tr></table>"})
+    source = stage.StillSource([*stage.probing(), ("probe1", Entry(stage.NOW, shown))], stage.READY)
+    async with dashboard(source, (120, 30)) as (app, pilot):
+        app.main.choose("probe1")
+        await settled(app, pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: "w shows fewer columns whole" in screen_text(app))
+        assert "x" * 40 not in screen_text(app) and "y" * 39 + "…" in screen_text(app)
+        await pilot.press("w")
+        text = screen_text(app)
+        assert "x" * 60 in text and "w shows more columns" in text and "2 columns to the right" in text
+        await pilot.press("right")
+        assert "y" * 60 in screen_text(app)
+        await pilot.press("g", "w")
+        assert "x" * 40 not in screen_text(app) and "fewer columns whole" in screen_text(app)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..json_values import items, mapping, text
+from .html import plain_text
 
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 VEGA: Final = "application/vnd.vega"
@@ -29,6 +30,11 @@ _ON_MAP: Final = re.compile(
     r"\bL\.(marker|circleMarker|circle|polyline|polygon|rectangle|geoJson|heatLayer|imageOverlay)\("
 )
 _AXES: Final = ("below", "above", "left", "right")
+_PLOTLY_AXIS: Final = re.compile(r"(?:([xyz])axis|coloraxis)\d*")
+_TAG: Final = re.compile(r"</?(?:a|b|br|em|i|s|span|strong|sub|sup|u)\b[^<>]*+>")
+"""what Plotly takes as a tag in a text"""
+_UNSEEN: Final = frozenset({"tooltip", "href", "url", "key", "order", "detail", "description"})
+"""channels of Vega that draw nothing of their own"""
 _COMPOSED: Final = ("layer", "hconcat", "vconcat", "concat", "spec")
 
 
@@ -107,21 +113,42 @@ def _plotly(figure: Any) -> str:
     figure = mapping(figure)
     layout = mapping(figure.get("layout"))
     traces = [_trace(mapping(trace)) for trace in items(figure.get("data")) if isinstance(trace, Mapping)]
-    axes = [f"{axis}={title}" for axis in ("x", "y", "z") if (title := _title(layout.get(f"{axis}axis")))]
-    return _sentence("plotly figure", _title(layout), _listed(traces, "; ") or "no traces", axes)
+    scenes = [part for name, part in layout.items() if name.startswith("scene")]
+    axes = _plotly_axes(layout, *map(mapping, scenes))
+    legend = [f"legend={title}" for title in (_title(layout.get("legend")),) if title]
+    return _sentence("plotly figure", _title(layout), _listed(traces, "; ") or "no traces", axes + legend)
+
+
+def _plotly_axes(*layouts: Mapping[str, Any]) -> list[str]:
+    """Return the titles of axes, each once: parts of a figure often share them."""
+    found: dict[str, None] = {}
+    for layout in layouts:
+        for name, axis in layout.items():
+            if (match := _PLOTLY_AXIS.fullmatch(name)) and (title := _title(axis)):
+                found[f"{match[1] or 'colour'}={title}"] = None
+    return [*found][:_SERIES_MAX]
 
 
 def _trace(trace: Mapping[str, Any]) -> str:
     counts = [_count(trace[axis]) for axis in ("y", "x", "z", "values", "lat", "r") if axis in trace]
     points = next((f" of {count:,} points" for count in counts if count), "")
-    name = f" {trace['name']!r}" if trace.get("name") else ""
+    name = f" {_words(trace.get('name'))!r}" if trace.get("name") else ""
     return f"{trace.get('type', 'trace')}{name}{points}"
 
 
-def _title(layout: Any) -> str:
-    """Read the title of a Plotly layout or axis: a text, or an object with one."""
-    title = mapping(layout).get("title")
-    return text(mapping(title).get("text")) or text(title)
+def _title(part: Any) -> str:
+    """Read the title of a chart, an axis or a legend: a text, its lines, or an object with one of them."""
+    part = mapping(part)
+    title = part.get("title")
+    if title is None and "colorbar" in part:
+        return _title(part["colorbar"])
+    return _words(mapping(title).get("text")) or _words(title)
+
+
+def _words(value: Any) -> str:
+    """Return a text, or lines, without tags and on one line."""
+    lines = [value] if isinstance(value, str) else [text(line) for line in items(value)]
+    return " ".join(plain_text(_TAG.sub(" ", " ".join(lines)), as_it_is=False).split())
 
 
 def _count(values: Any) -> int:
@@ -139,22 +166,24 @@ def _is_vega(spec: Any) -> bool:
 
 def _vega(chart: Any) -> str:
     chart = mapping(chart)
-    title = chart.get("title")
     views = [*_vega_views(chart, _DEEPEST)]
     rows = [len(items(rows)) for rows in mapping(chart.get("datasets")).values()]
     rows = rows or [len(items(mapping(chart.get("data")).get("values")))]
     points = [f"{sum(rows):,} rows"] if any(rows) else []
-    name = text(mapping(title).get("text")) or text(title)
-    return _sentence("Vega chart", name, _listed(views, "; ") or "layers", points)
+    axes = {_words(axis.get("title")): None for axis in map(mapping, items(chart.get("axes")))}
+    titles = [f"axis={title}" for title in axes if title]
+    return _sentence("Vega chart", _title(chart), _listed(views, "; ") or "layers", points + titles)
 
 
 def _vega_views(chart: Mapping[str, Any], depth: int) -> Iterator[str]:
     """Describe the marks of a chart, its layers and parts, with their encodings."""
+    if depth < _DEEPEST and (title := _title(chart)):
+        yield repr(title)
     mark = chart.get("mark")
     kind = text(mapping(mark).get("type")) or text(mark)
     if kind:
         yield " ".join(
-            [kind, *(_encoding(axis, how) for axis, how in mapping(chart.get("encoding")).items())]
+            [kind, *filter(None, (_encoding(*each) for each in mapping(chart.get("encoding")).items()))]
         )
     yield from (text(mapping(mark).get("type"), "mark") for mark in items(chart.get("marks")))
     for key in _COMPOSED if depth else ():
@@ -165,10 +194,19 @@ def _vega_views(chart: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 
 def _encoding(axis: str, how: Any) -> str:
-    how = mapping(how)
+    """Return what a channel shows, and under which title; nothing of channels that a picture does not have."""
+    if axis in _UNSEEN or not isinstance(how, Mapping):
+        return ""
     field = text(how.get("field"))
-    aggregate = text(how.get("aggregate"))
-    return f"{axis}={f'{aggregate}({field})' if aggregate else field or 'value'}"
+    made = text(how.get("aggregate")) or text(how.get("timeUnit")) or ("bin" if how.get("bin") else "")
+    shown = f"{made}({field})" if made else field or "value"
+    titles = (
+        how,
+        {"title": mapping(how.get("axis")).get("title")},
+        {"title": mapping(how.get("legend")).get("title")},
+    )
+    title = next(filter(None, map(_title, titles)), "")
+    return f"{axis}={shown}" + (f" {title!r}" if title and title != field else "")
 
 
 def _bokeh(documents: Any) -> list[str]:

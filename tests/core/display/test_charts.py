@@ -25,6 +25,16 @@ VEGA, PLOTLY = "application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+js
         ({VEGA: {"concat": [{"mark": "m"}] * 25}}, f"[Vega chart: {'m; ' * 20}5 more]"),
         ({PLOTLY: {"data": [{"type": "pie", "values": [1]}], "layout": {"xaxis": {"title": {"text": "epoch"}}, "yaxis": {"title": "loss"}}}},
          "[plotly figure: pie of 1 points, x=epoch, y=loss]"),
+        ({VEGA: {"title": ["Loss", "of five runs"], "mark": "line", "encoding": {
+            "x": {"field": "t", "timeUnit": "month", "title": "month"}, "y": {"aggregate": "mean", "field": "loss", "axis": {"title": ["Loss", "(nats)"]}},
+            "color": {"field": "run", "legend": {"title": "Run"}}, "size": {"bin": True, "field": "n", "title": "n"}, "tooltip": [{"field": "run"}], "row": 5}}},
+         "[Vega chart 'Loss of five runs': line x=month(t) 'month' y=mean(loss) 'Loss (nats)' color=run 'Run' size=bin(n)]"),
+        ({VEGA: {"hconcat": [{"title": "left", "mark": "bar"}, {"mark": "line"}]}}, "[Vega chart: 'left'; bar; line]"),
+        ({VEGA: {"marks": [{"type": "rect"}], "axes": [{"title": "step"}, {"title": "loss"}, {"title": "step"}, {}]}}, "[Vega chart: rect, axis=step, axis=loss]"),
+        ({PLOTLY: {"data": [{"type": "scatter", "name": "<b>a</b> &amp; b"}], "layout": {
+            "title": {"text": "<b>Loss</b><br><sup>five runs</sup>"}, "xaxis": {"title": {"text": "step"}}, "xaxis2": {"title": {"text": "step"}},
+            "yaxis": {}, "legend": {"title": {"text": "run"}}, "coloraxis": {"colorbar": {"title": {"text": "°C"}}}, "scene": {"zaxis": {"title": "height"}}}}},
+         "[plotly figure 'Loss five runs': scatter 'a & b', x=step, colour=°C, z=height, legend=run]"),
         ({PLOTLY: {"data": [{"type": "scatter", "y": {"bdata": "AAAA", "dtype": "f0"}}]}}, "[plotly figure: scatter of 3 points]"),
     ],
 )  # fmt: skip
