@@ -276,7 +276,7 @@ class Cluster:
         seen = [""]
 
         def runs() -> bool:
-            seen[:] = [self.run("squeue", "-h", "-j", job_id, "-o", "%T %r", check=False).strip()]
+            seen[:] = [self.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T %r", check=False).strip()]
             state, _, reason = seen[0].partition(" ")
             if reason == "BeginTime":  # asked without need, it would be scheduled anew each time
                 self.run("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
@@ -286,7 +286,8 @@ class Cluster:
             wait_for(runs, f"job {job_id} runs again", 150.0)
         except ClusterError as error:
             raise ClusterError(
-                f"{error}; last seen: {seen[0]}; nodes: {self.run('sinfo', '-h', '-N')}"
+                f"{error}; last seen: {seen[0]}; {self.run('scontrol', 'show', 'job', job_id, check=False)}"
+                f"nodes: {self.run('sinfo', '-h', '-N')}"
             ) from None
 
     def spawn(self, name: str, argv: Sequence[str]) -> int:

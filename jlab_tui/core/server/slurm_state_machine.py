@@ -152,11 +152,19 @@ def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
     return with_facts(_forget_server(record, now), restarts=restarts)
 
 
-def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
+def _forget_server(record: ServerRecord, started: float) -> ServerRecord:
     """Start the record of the job's next run, a new server; the sessions of the previous run ended with that run."""
     record = record.with_state(ServerState.PENDING)
     record = replace(
-        record, hostname="", port=0, url="", socket="", cert="", link=None, ends=0.0, started=round(now, 3)
+        record,
+        hostname="",
+        port=0,
+        url="",
+        socket="",
+        cert="",
+        link=None,
+        ends=0.0,
+        started=round(started, 3),
     )
     return with_facts(record, connected=0.0, estimate=0.0, addresses="")
 
@@ -168,9 +176,10 @@ def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
     if start > known:
         if isinstance(seen.details, QueueUnknown):
             return record  # the name of the connection file is not known yet
-        if known and record.state is not ServerState.STOPPING:
-            record = _forget_server(record, seen.now)
         restarts = restarts_of(record, seen.details)
+        # Its connection file may have told of this run before the queue did: then it is the run that is served.
+        if known and restarts != record.slurm.restarts and record.state is not ServerState.STOPPING:
+            record = _forget_server(record, start)  # the same for everybody who looks
         record = with_facts(record, job_start=start, restarts=restarts, run_seen=round(seen.now, 3))
     if record.state is ServerState.PENDING:
         record = record.with_state(ServerState.STARTING)

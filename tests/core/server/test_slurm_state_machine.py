@@ -116,6 +116,20 @@ def test_a_job_that_was_requeued_and_started_between_two_looks_is_another_server
     moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)
     record = look(ready(), moved, at=201, details=details(JobState.RUNNING, restarts=1)).record
     assert (record.state, record.hostname, record.url) == (ServerState.STARTING, "gpu2", "")
+    assert (
+        record.started
+        == look(ready(), moved, at=230, details=details(JobState.RUNNING, restarts=1)).record.started
+    )
+
+
+def test_a_run_that_serves_before_the_queue_tells_of_it_stays_the_same_server() -> None:
+    again = look(ready(), JOB, at=100, details=details(JobState.PENDING, restarts=1)).record
+    serves = look(again, JOB, at=201, connection=CONNECTION, health=Health.OK).record
+    assert serves.state is ServerState.READY
+    moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)
+    told = look(serves, moved, at=202, details=details(JobState.RUNNING, restarts=1), health=Health.OK).record
+    assert told.state is ServerState.READY and told.started == serves.started
+    assert told.slurm.job_start == T + 200
 
 
 @pytest.mark.parametrize(
