@@ -234,7 +234,7 @@ def start(directory: Path) -> dict[str, object]:
             terminal.wait_for("MEM")
             terminal.close()
         terminal = Terminal(directory, command=[*jlab, "start"])
-        terminal.wait_for("cores")
+        terminal.wait_for("CPU ·")
         time.sleep(6)
         before = terminal.cpu()
         time.sleep(30)

@@ -3,7 +3,8 @@
   GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
                             cache_bytes_limit, kernel_programs {kernelspec: what it starts, null if that is not there}
   GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (usage.py); history: those of the last S
-                            seconds, 1 per second, at most 10 minutes
+                            seconds, 1 per second, at most 10 minutes. With &kernels=1 also kernels and sessions, each a list as
+                            Jupyter's own API gives it: who asks every second asks once
                             In a server that ends itself: idle_end {hours, ends_at (Unix time; null until it is near), kept_by}
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
@@ -35,6 +36,7 @@ connected stays. Others see `owner` as given; only its `client`, a uuid per proc
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -59,7 +61,7 @@ class _Handler(APIHandler):  # type: ignore[misc]
 
     def answer(self, content: Dict[str, Any], status: int = 200) -> None:
         self.set_status(status)
-        self.finish(json.dumps(content))
+        self.finish(json.dumps(content, default=str))  # a contents manager's dates
 
     def body(self) -> Dict[str, Any]:
         content = self.get_json_body()
@@ -97,7 +99,12 @@ class ResourcesHandler(_Handler):
         now, history = self.service.sampler.read(seconds)
         if now is not None and self.service.idle_watch is not None:
             now.setdefault("idle_end", self.service.idle_watch.report())
-        self.answer({"now": now, "history": history})
+        answer = {"now": now, "history": history}
+        if self.get_argument("kernels", "0") == "1":
+            kernels = self.kernel_manager.list_kernels()
+            answer["kernels"] = await kernels if inspect.isawaitable(kernels) else kernels
+            answer["sessions"] = await self.session_manager.list_sessions()
+        self.answer(answer)
 
 
 class KernelsHandler(_Handler):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..adapters.log_file import LogFile
     from ..core.kernel.leaving import KernelFates
     from ..core.kernel.variable_table import Variables
-    from ..core.server.record import KernelInfo, ServerRecord
-    from ..core.server.resources import Sample
+    from ..core.server.record import ServerRecord
+    from ..core.server.resources import Measured
     from ..core.settings import Mode, Settings
     from ..services.dashboard.actions import Target
     from ..services.dashboard.kernel_looks import KernelLooks
@@ -81,11 +81,8 @@ class Outside:
     def api(self, record: ServerRecord) -> JupyterApi:
         return self._access.api(record)
 
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return await self.api(record).kernels()
-
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        return await self.api(record).resources(history_s)
+    async def measured(self, record: ServerRecord, history_s: float, *, kernels: bool) -> Measured:
+        return await self.api(record).measured(history_s, kernels=kernels)
 
     async def fates(self, record: ServerRecord) -> KernelFates:
         from ..core.kernel.leaving import KernelFates

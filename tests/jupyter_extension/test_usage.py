@@ -139,6 +139,9 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
             assert now["kernels"][channel.kernel]["gpu_memory_mb"] == 77
             assert now["cpu"]["count"] >= 1 and now["memory"]["total_mb"] > 0
             assert len(server.http.get("jlab-mcp/resources?history=60").json()["history"]) >= 2
+            both = server.http.get("jlab-mcp/resources?kernels=1").json()
+            assert [kernel["id"] for kernel in both["kernels"]] == [channel.kernel]
+            assert both["sessions"] == server.http.get("api/sessions").json()
             go, begun = tmp_path / "go", tmp_path / "begun"
             msg_id = await channel.send(
                 f"import os\nopen({str(begun)!r}, 'w').close()\n"

@@ -276,7 +276,9 @@ class Cluster:
         seen = [""]
 
         def runs() -> bool:
-            seen[:] = [self.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T %r", check=False).strip()]
+            seen[:] = [
+                self.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T %r", check=False).strip()
+            ]
             state, _, reason = seen[0].partition(" ")
             if reason == "BeginTime":  # asked without need, it would be scheduled anew each time
                 self.run("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)

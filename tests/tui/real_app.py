@@ -22,7 +22,7 @@ from jlab_tui.core.errors import JlabError
 from jlab_tui.core.journal.events import Entry
 from jlab_tui.core.kernel.leaving import KernelFates
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
-from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.resources import Measured, Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.exports import Exports
@@ -61,18 +61,16 @@ class PlayedNode:
         names = ["k-1", *(f"k-s{number}" for number in range(2, kernels + 1))]
         self._kernels = tuple(KernelInfo(name, "python3", "idle", 1) for name in names)
 
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return self._kernels
-
     async def fates(self, record: ServerRecord) -> KernelFates:
         return KernelFates()
 
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
+    async def measured(self, record: ServerRecord, history_s: float, *, kernels: bool) -> Measured:
         now = int(time.time())
-        return [
+        samples = [
             Sample(float(at), 16, 30 + at % 41, 3.5, 40_000 + at % 900, 128_000)
             for at in range(now - int(history_s) + 1, now + 1)
         ]
+        return Measured(samples, self._kernels if kernels else None)
 
 
 class PlayedActions:

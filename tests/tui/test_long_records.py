@@ -24,7 +24,7 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.kernel.leaving import KernelFates
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
-from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.resources import Measured
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.history import STEP
 from jlab_tui.services.dashboard.monitor import Monitor
@@ -46,14 +46,11 @@ class Node:
     async def look(self) -> ServerStatus:
         return stage.READY
 
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return self._kernels
-
     async def fates(self, record: ServerRecord) -> KernelFates:
         return KernelFates()
 
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        return []
+    async def measured(self, record: ServerRecord, history_s: float, *, kernels: bool) -> Measured:
+        return Measured((), self._kernels if kernels else None)
 
 
 def write(path: Path, session: str, at: float, *events: Event) -> None:

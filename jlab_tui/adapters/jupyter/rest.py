@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -18,7 +19,7 @@ from ...core.kernel.waits import ProcessFacts, parse_process
 from ...core.server.exit_grace import ExitGrace
 from ...core.server.kernelspecs import KernelSpecs
 from ...core.server.record import KernelInfo, Owner
-from ...core.server.resources import Sample
+from ...core.server.resources import Measured, Sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
 from .http import HttpClient, health_of, reason_of
@@ -230,6 +231,18 @@ class JupyterApi:
         if answer.status_code != 200:
             return []
         return self._http.parsed(answer, path, lambda raw: answers.samples(raw, self._odd))
+
+    async def measured(self, history_s: float, *, kernels: bool) -> Measured:
+        """Return the same samples, and the kernels if they are asked for: in one request, unless the server is a stock or an
+        older one."""
+        path = f"/jlab-mcp/resources?history={history_s:g}&kernels={kernels:d}"
+        answer = await self._http.call("GET", path, accept=(200, 404, 503))
+        seen = Measured()
+        if answer.status_code == 200:
+            seen = self._http.parsed(answer, path, lambda raw: answers.measured(raw, self._odd))
+        if kernels and seen.kernels is None:
+            return replace(seen, kernels=await self.kernels())
+        return seen
 
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..json_values import flag, items, mapping, number, text, whole
 from ..server.kernelspecs import KernelSpecs
 from ..server.record import KernelInfo, KernelSpec, Owner
-from ..server.resources import Sample, parse_sample
+from ..server.resources import Measured, Sample, parse_sample
 from .leaving import EndedKernel, LeftKernel
 from .link import Claim, RecordedKernel
 from .wire import NODE_PROTOCOL
@@ -151,6 +151,15 @@ def samples(raw: Any, odd: Odd) -> list[Sample]:
         except ValueError as error:
             odd(str(error))
     return found
+
+
+def measured(raw: Any, odd: Odd) -> Measured:
+    """Parse the same answer with `kernels` and `sessions` in it, as Jupyter's API has them; an older server leaves them out."""
+    answer = mapping(raw)
+    if "kernels" not in answer:
+        return Measured(samples(raw, odd))
+    of = sessions(answer.get("sessions"), odd)
+    return Measured(samples(raw, odd), kernels(answer["kernels"], of, odd))
 
 
 def claim(raw: Any) -> Claim:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..json_values import items, mapping, number, text, whole
+from .record import KernelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,16 @@ class Sample:
         if self.memory_used_mb is None or not self.memory_total_mb:
             return None
         return 100 * self.memory_used_mb / self.memory_total_mb
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one look at the node found."""
+
+    samples: Sequence[Sample] = ()
+    """oldest first; empty where nothing is measured"""
+    kernels: tuple[KernelInfo, ...] | None = None
+    """None: they were not asked for"""
 
 
 def parse_sample(raw: Any) -> Sample:

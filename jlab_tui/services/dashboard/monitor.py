@@ -17,7 +17,7 @@ from ...core.feed.feed import Feed
 from ...core.feed.items import FeedCell
 from ...core.kernel.leaving import KernelFates, ended_sentence, left_sentence
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
-from ...core.server.resources import Sample
+from ...core.server.resources import Measured, Sample
 from ...core.server.status import ServerStatus
 from ..server.walltime_notice import clock_of
 from .journal_tail import JournalTail
@@ -31,7 +31,7 @@ SAMPLES_KEPT = 1800
 _EVERY_S = 1.0
 _KERNELS_EVERY = 3
 """rounds between two looks at the kernels"""
-_CALM_EVERY = 3
+_CALM_EVERY = 5
 """rounds between two looks at a server that answers the other requests"""
 IDLE_GPU_PERCENT = 1.0
 
@@ -42,11 +42,9 @@ class Observer(Protocol):
         ...
 
 
-class KernelsAndResources(Protocol):
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]: ...
-
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        """Samples of the last `history_s` seconds, oldest first; empty where nothing is measured."""
+class Node(Protocol):
+    async def measured(self, record: ServerRecord, history_s: float, *, kernels: bool) -> Measured:
+        """Samples of the last `history_s` seconds, and the kernels if they are asked for."""
         ...
 
     async def fates(self, record: ServerRecord) -> KernelFates: ...
@@ -126,7 +124,7 @@ class Monitor:
     def __init__(
         self,
         observer: Observer,
-        node: KernelsAndResources,
+        node: Node,
         records: Records,
         make_bell: MakeBell | None = None,
         owner_alive: OwnerAlive | None = None,
@@ -259,16 +257,16 @@ class Monitor:
         if self.server is None or not self.server.is_usable:
             return
         record = self.server.record
-        if rounds % _KERNELS_EVERY == 0 or self.kernels is None:
-            asked_at = self._clock()
-            self.kernels = await self._node.kernels(record)
-            self._kernels_at = asked_at
+        wants_kernels = rounds % _KERNELS_EVERY == 0 or self.kernels is None
+        newest = self.samples[-1].at if self.samples else 0.0
+        asked_at = self._clock()
+        seen = await self._node.measured(record, 10.0 if newest else HISTORY_S, kernels=wants_kernels)
+        if seen.kernels is not None:
+            self.kernels, self._kernels_at = seen.kernels, asked_at
             if any(_needs_fate(row) for row in self.rows):
                 self._fates = await self._node.fates(record)
                 self._tell_fates(listener)
-        newest = self.samples[-1].at if self.samples else 0.0
-        wanted = 10.0 if newest else HISTORY_S
-        fresh = [s for s in await self._node.resources(record, wanted) if s.at > newest]
+        fresh = [sample for sample in seen.samples if sample.at > newest]
         self.samples.extend(fresh)
         note_idle_gpus(self._idle_since, fresh)
         listener.resources_changed()

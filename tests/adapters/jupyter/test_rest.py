@@ -14,6 +14,7 @@ import pytest
 
 from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
+from jlab_tui.core.server.resources import Measured
 from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.core.server.state_machine import Health
 from tests.listening import listening
@@ -68,6 +69,17 @@ async def test_a_kernel_that_jupyter_is_restarting_is_ended_once_it_can_be(
         api = JupyterApi(Dialer(PlainRoute(url)), "token")
         assert await api.delete_kernel("k") is is_known
         assert asked == ["GET /api/sessions", *["DELETE /api/kernels/k"] * len(statuses)]
+        await api.close()
+
+
+async def test_kernels_that_are_not_in_the_answer_are_asked_for_by_themselves() -> None:
+    async with answering(404, 200, sessions=b"[]") as (url, asked):
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
+        assert await api.measured(10, kernels=True) == Measured((), ())
+        ours = "GET /jlab-mcp/resources?history=10&kernels="
+        assert asked == [f"{ours}1", "GET /api/kernels", "GET /api/sessions"]
+        await api.measured(10, kernels=False)
+        assert asked[3:] == [f"{ours}0"]
         await api.close()
 
 

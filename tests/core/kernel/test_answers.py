@@ -23,6 +23,7 @@ from jlab_tui.core.kernel.answers import (
     kernel_state,
     kernels,
     kernelspecs,
+    measured,
     new_kernel,
     owner,
     recorded_kernels,
@@ -33,6 +34,7 @@ from jlab_tui.core.kernel.leaving import EndedKernel, LeftKernel
 from jlab_tui.core.kernel.link import Claim, RecordedKernel
 from jlab_tui.core.kernel.wire import NODE_PROTOCOL
 from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner
+from jlab_tui.core.server.resources import Measured
 
 OWNER = {"client": "c", "host": "gpu07", "pid": 7, "conversation": "talk"}
 READING = {"cpu": {"count": 8}, "memory": {}}
@@ -242,6 +244,20 @@ KEYS = st.sampled_from(
         "kernelspecs", "default", "python3", "spec", "argv", "protocol", "features", "execution_state", "connections", "last_seq",
     ]
 )  # fmt: skip
+
+
+def test_kernels_are_in_the_same_answer_unless_an_older_server_leaves_them_out() -> None:
+    answer = {
+        "now": {"t": 3, **READING},
+        "kernels": [{"id": "k1", "name": "python3", "execution_state": "idle"}],
+        "sessions": [{"id": "s1", "path": "a.ipynb", "kernel": {"id": "k1"}}],
+    }
+    found = measured(answer, nothing_odd)
+    assert [sample.at for sample in found.samples] == [3]
+    assert found.kernels == (KernelInfo("k1", "python3", "idle", 0, "a.ipynb"),)
+    assert measured({"now": None}, nothing_odd) == Measured([])
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
 ANY_JSON = st.recursive(
     SCALARS | st.just(NODE_PROTOCOL),
@@ -254,6 +270,7 @@ PARSERS: list[Callable[[Any], Any]] = [
     lambda raw: kernels(raw, [], str),
     lambda raw: recorded_kernels(raw, str).values(),
     lambda raw: samples(raw, str) and (),
+    lambda raw: measured(raw, str) and (),
     lambda raw: [kernelspecs(raw, ExtensionInfo())],
     lambda raw: [extension_info(raw)],
     lambda raw: [claim(raw)],

@@ -37,7 +37,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.journal.window import Looked
 from jlab_tui.core.kernel.leaving import EndedKernel, KernelFates, LeftKernel
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
-from jlab_tui.core.server.resources import GpuSample, Sample
+from jlab_tui.core.server.resources import GpuSample, Measured, Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.history import STEP
@@ -86,17 +86,14 @@ class Node:
     async def look(self) -> ServerStatus:
         return READY
 
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return self.user
-
     async def fates(self, record: ServerRecord) -> KernelFates:
         return self.known
 
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
+    async def measured(self, record: ServerRecord, history_s: float, *, kernels: bool) -> Measured:
         self.asked.append(history_s)
         if self.failure is not None:
             raise self.failure
-        return self.samples
+        return Measured(self.samples, self.user if kernels else None)
 
 
 class Place:
