@@ -22,7 +22,7 @@ from . import chart
 from . import demo_cells as cells
 from .cues import Cue, Leave, Problem, Told, encode_cue
 from .scripted_agent import ScriptedAgent
-from .story import COMMENT, OPENING, Staging, tell
+from .story import COMMENT, END, ENDED_BY_HAND, OPENING, Staging, tell
 
 if TYPE_CHECKING:
     from ..services.server.launcher import Launcher
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 READY_S = 90
 STOP_S = 30
 """seconds to stop a server that another process may be starting at this moment"""
+LAST_S = 6
+"""seconds to look at the end, where nobody leaves"""
 SAVED_S = 5
 """seconds for the notebook to be written"""
 WATCHED, BY_ITSELF, IN_LINES = "watched", "by-itself", "in-lines"
@@ -84,10 +86,11 @@ async def _play(project: Path, how: str, env: Mapping[str, str]) -> int:
         plays_person=how == BY_ITSELF,
         has_matplotlib=importlib.util.find_spec("matplotlib") is not None,
     )
-    if not staging.has_matplotlib:
-        shutil.copyfile(chart.__file__, project / "chart.py")
-    _show(OPENING)
     settings = load_settings(env, project, is_there)
+    if not staging.has_matplotlib:
+        settings.notebook_dir.mkdir()
+        shutil.copyfile(chart.__file__, settings.notebook_dir / "chart.py")  # kernels work there
+    _show(OPENING)
     launcher = make_launcher(settings, env)
     try:
         await (_start(launcher) if how == IN_LINES else _until_ready(launcher, project))
@@ -99,11 +102,14 @@ async def _play(project: Path, how: str, env: Mapping[str, str]) -> int:
             """Whether a person has done anything but look, after which the story may take another course."""
             return how == WATCHED and any(settings.actions_dir.glob("*.jsonl"))
 
-        await tell(agent, _show, staging, has_acted)
+        is_whole = await tell(agent, _show, staging)
         troubles = [] if has_acted() else await _troubles(agent)
         for sentence in troubles:
             _show(Problem(sentence))
+        if not troubles:
+            _show(END if is_whole else ENDED_BY_HAND)
         if how == BY_ITSELF:
+            await asyncio.sleep(LAST_S)
             _show(Leave())
         if how != IN_LINES:
             await asyncio.Event().wait()  # the kernels live as long as their client

@@ -39,11 +39,11 @@ _MENDED = Caption(
     "The agent edits that cell, instead of adding another, and runs it again: the notebook stays clean.",
     "V the kernel's variables · : a line of your own",
 )
-_END = Caption(
+END = Caption(
     "This was the demo: a real kernel and a real MCP client; only the agent was a script. Stay as long as you like.",
     f"next, in your project: {' · '.join(NEXT)}",
 )
-_ENDED_BY_HAND = Caption(
+ENDED_BY_HAND = Caption(
     "You have ended the agent's session, so the story is over; a real agent would be told by whom.",
     f"next, in your project: {' · '.join(NEXT)}",
 )
@@ -63,8 +63,8 @@ class Staging:
     has_matplotlib: bool = True
 
 
-async def tell(agent: ScriptedAgent, show: Show, staging: Staging, has_acted: Callable[[], bool]) -> None:
-    """Play the story. A person may interrupt, comment, hold and end what they like meanwhile (`has_acted`)."""
+async def tell(agent: ScriptedAgent, show: Show, staging: Staging) -> bool:
+    """Play the story. Returns whether it came to its end: a person may interrupt, comment, hold and end what they like meanwhile."""
 
     async def look(times: float) -> None:
         await asyncio.sleep(times * staging.look_s)
@@ -72,12 +72,8 @@ async def tell(agent: ScriptedAgent, show: Show, staging: Staging, has_acted: Ca
     try:
         await _play(agent, show, staging, look)
     except SessionGone:
-        if has_acted():
-            show(_ENDED_BY_HAND)
-    else:
-        show(_END)
-    if staging.plays_person:
-        await look(6)
+        return False
+    return True
 
 
 async def _play(

@@ -143,12 +143,18 @@ async def test_stopping_from_the_dashboard_asks_first(project: Project) -> None:
         await until(lambda: not alive(pid))
 
 
-def test_the_demo_runs_without_a_terminal_and_leaves_nothing(project: Project) -> None:
+@pytest.mark.parametrize("has_matplotlib", [True, False])
+def test_the_demo_runs_without_a_terminal_and_leaves_nothing(project: Project, has_matplotlib: bool) -> None:
     active = project.home / "active"  # an environment of the shell, which runs no kernels
     (active / "bin").mkdir(parents=True)
     temporary = project.home / "temporary"
     temporary.mkdir()
-    done = project.run("demo", TMPDIR=str(temporary), VIRTUAL_ENV=str(active))
+    without = (
+        "" if has_matplotlib else "import sys\nsys.modules['matplotlib'] = None\n"
+    )  # as `uvx jlab-mcp demo` has it
+    (active / "sitecustomize.py").write_text(without, encoding="utf-8")
+    done = project.run("demo", TMPDIR=str(temporary), VIRTUAL_ENV=str(active), PYTHONPATH=str(active))
+    assert ("from chart import chart" in done.stdout) is not has_matplotlib
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("<- execute_code") == 5 and "PROBLEM" not in done.stdout
     assert done.stdout.count("<1 image>") == 2 and "NameError: name 'heta'" in done.stdout
