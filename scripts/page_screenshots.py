@@ -19,9 +19,18 @@ sys.path.insert(0, str(ROOT))
 
 from jupyter_server.serverapp import ServerApp  # noqa: E402
 
-from jlab_tui.core.journal.events import DataShown, encode  # noqa: E402
+from jlab_tui.core.journal.events import (  # noqa: E402
+    DataShown,
+    Entry,
+    HumanActed,
+    SessionClosed,
+    SessionOpened,
+    encode,
+)
 from jlab_tui.jupyter_extension.live_handlers import live_routes  # noqa: E402
+from jlab_tui.jupyter_extension.live_job import LiveJob  # noqa: E402
 from jlab_tui.jupyter_extension.live_service import LiveService  # noqa: E402
+from jlab_tui.jupyter_extension.live_surroundings import KernelNow  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.tui import stage  # noqa: E402
 
@@ -42,6 +51,19 @@ def write_journals(folder: Path) -> None:
     for session, entry in entries:
         with (folder / f"{session}.1.jsonl").open("ab") as file:
             file.write(encode(replace(entry, at=entry.at + later)))
+    (folder / "closed").mkdir()
+    past = [
+        SessionOpened("old1", "baseline", "/project/notebooks/baseline.ipynb", "k-old", "gpu-07", 1.0),
+        SessionClosed("the agent shut it down"),
+    ]
+    lines = b"".join(encode(Entry(time.time() - 4000, event)) for event in past)
+    (folder / "closed" / "old1.1.jsonl").write_bytes(lines)
+    (folder.parent / "actions").mkdir()
+    comment = HumanActed(
+        "comment", "train1", reason="Stop when the loss is below 0.4, please.", by="ada@login1", id="d:1"
+    )
+    act = encode(Entry(entries[begun + 1][1].at + later + 1, comment))
+    (folder.parent / "actions" / "login1-7.jsonl").write_bytes(act)
 
 
 def around() -> Mapping[str, Any]:
@@ -71,11 +93,12 @@ def around() -> Mapping[str, Any]:
                 },
             }
         )
-    job = {"host": "gpu-07", "job": "4812345", "partition": "gpu", "end": int(time.time()) + 13272}
+    job = LiveJob("gpu-07", "4812345", "gpu", "running", time.time() + 13272, 754.0)
+    kernels = {"train1": "k-train", "eda1": "k-eda", "etl1": "k-etl"}
     return {
         "job": job,
         "samples": samples,
-        "kernels": {"train1": "k-train", "eda1": "k-eda", "etl1": "k-etl"},
+        "kernels": {session: KernelNow(kernel) for session, kernel in kernels.items()},
     }
 
 

@@ -8,7 +8,7 @@
   const follow = document.getElementById("follow");
   const session = body.dataset.session;
   const ahead = Date.now() / 1000 - Number(body.dataset.now); // of the server's clock
-  const KEPT = 600; // items, while the end is on the screen
+  const KEPT = 600; // items in the document: what is far from the screen goes
   const REST = 60000; // ms out of sight, after which a page leaves its connection to others: a browser has six for a server
   let source = null;
   let resting = 0;
@@ -16,6 +16,7 @@
   const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
   let place = body.dataset.place;
   let follows = true;
+  let isCut = false; // at its end: the newest cells are not in the document
 
   const cells = document.getElementById("cells");
   // On a narrow screen all of the page scrolls, else only the cells.
@@ -23,7 +24,7 @@
   const toBottom = () => scroller().scrollTo(0, scroller().scrollHeight);
   const scrolled = () => {
     const box = scroller();
-    follows = box.scrollTop + box.clientHeight >= box.scrollHeight - 60;
+    follows = !isCut && box.scrollTop + box.clientHeight >= box.scrollHeight - 60;
     if (follows) follow.hidden = true;
   };
 
@@ -37,7 +38,10 @@
   function tick() {
     const now = Date.now() / 1000 - ahead;
     for (const one of document.querySelectorAll("[data-since]")) one.textContent = span(now - Number(one.dataset.since));
-    for (const one of document.querySelectorAll("[data-until]")) one.textContent = span(Number(one.dataset.until) - now) + " left";
+    for (const one of document.querySelectorAll("[data-until]")) {
+      const left = Number(one.dataset.until) - now;
+      one.textContent = left > 0 ? span(left) + " left" : "no time left";
+    }
   }
 
   function times(root) {
@@ -59,15 +63,28 @@
   function put(patch) {
     const known = document.getElementById(patch.id);
     const parent = document.getElementById(patch.in);
+    const next = patch.before ? document.getElementById(patch.before) : null;
     if (known) known.replaceWith(fragment(patch.html));
-    else if (parent) {
+    else if (!parent || (patch.before && !next) || (isCut && parent === feed && !next)) return;
+    else {
       for (const empty of parent.querySelectorAll(":scope > .empty")) empty.remove();
-      parent.append(fragment(patch.html));
+      parent.insertBefore(fragment(patch.html), next);
     }
   }
 
+  function cut(side) {
+    while (feed.children.length > KEPT) {
+      feed[side].remove();
+      if (side === "firstElementChild") earlier.hidden = false;
+      else isCut = true;
+    }
+    follow.hidden &&= !isCut;
+    if (isCut) follow.textContent = "Newest cells";
+  }
+
   function shown() {
-    const busy = feed.querySelector(".head.running") ? "▶ " : "";
+    const isLeft = document.querySelector("#sessions :is(.left, .ended, .closed)[aria-current]");
+    const busy = feed.querySelector(".head.running") && !isLeft ? "▶ " : "";
     document.title = document.title.replace(/^(▶ )?/, busy);
     tick();
   }
@@ -86,10 +103,7 @@
       if (!patches.length) return;
       const grown = patches.some((patch) => patch.in === "feed");
       if (grown && !follows) follow.hidden = false;
-      while (grown && follows && feed.children.length > KEPT) {
-        feed.firstElementChild.remove();
-        earlier.hidden = false;
-      }
+      if (grown && follows) cut("firstElementChild");
       if (follows) toBottom();
       shown();
     });
@@ -107,7 +121,7 @@
   }
 
   earlier.addEventListener("click", async () => {
-    const first = feed.querySelector("[id]");
+    const first = feed.querySelector(":scope > [id^=c]");
     earlier.hidden = !first;
     if (!first) return;
     const before = first.id.slice(1).replace("-", ".");
@@ -121,6 +135,7 @@
       if (html) first.before(fragment(html));
       else earlier.hidden = true;
       box.scrollBy(0, box.scrollHeight - height);
+      cut("lastElementChild");
     } catch {
       line.className = "off";
       line.textContent = "the earlier cells did not come; try again";
@@ -128,7 +143,7 @@
     earlier.disabled = false;
     shown();
   });
-  follow.addEventListener("click", toBottom);
+  follow.addEventListener("click", () => (isCut ? window.location.reload() : toBottom()));
   for (const box of [cells, window]) box.addEventListener("scroll", scrolled, { passive: true });
 
   document.addEventListener("visibilitychange", () => {
@@ -137,6 +152,7 @@
     else listen();
   });
 
+  history.scrollRestoration = "manual";
   times(document);
   shown();
   document.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -7,85 +7,24 @@ a place is all that a page which has the record up to there needs, so a place is
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional, Union
+import math
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from .live_acts import Act
+from .live_items import NOWHERE, PARTS_MAX, LiveCell, LiveItem, LiveNote
 from .live_outputs import ErrorPart, LossPart, Part, Place, PrintedPart, shown_data
 
 ITEMS_MAX = 200
-PARTS_MAX = 60
-"""outputs of one cell that are kept; the oldest go"""
 SOURCE_MAX = 20_000
 """characters of a cell, and of a note"""
 NAME_MAX = 1000
 """characters of what outputs and widgets are named; nothing that has a longer name is brought up to date"""
 WEIGHT_MAX = 8_000_000
 """characters of all outputs that are kept; the oldest cells go"""
-NOWHERE: Place = (0, 0)
+TOLD_MAX = 500
+"""comments that the agent has read which are remembered"""
+UNREAD = " (not read yet)"
 ENDED_BADLY = frozenset(("error", "died", "job_ended", "lost"))
-
-
-@dataclass
-class LiveCell:
-    """A run, or a cell that has not run."""
-
-    key: str
-    made: Place
-    at: float
-    source: str = ""
-    run: str = ""
-    cell_id: str = ""
-    tool: str = ""
-    status: str = ""
-    """of the run; empty if there was none"""
-    seconds: float = 0.0
-    count: Optional[int] = None
-    cause: str = ""
-    is_markdown: bool = False
-    parts: List[Part] = field(default_factory=list)
-    hidden: int = 0
-    """outputs that are kept no more"""
-    head_changed: Place = NOWHERE
-    reshaped: Place = NOWHERE
-    """where it last changed in a way that needs all of it drawn again"""
-    clears: Dict[str, bool] = field(default_factory=dict)
-    """whose output the next one clears: Output widgets, the cell itself as an empty one"""
-    made_parts: int = 0
-
-    def add(self, part: Part, place: Place) -> List[Part]:
-        """Add an output. Returns those that are kept no more for it."""
-        self.made_parts += 1
-        part.key = "%s-o%d" % (self.key, self.made_parts)
-        part.changed = place
-        self.parts.append(part)
-        gone, self.parts = self.parts[:-PARTS_MAX], self.parts[-PARTS_MAX:]
-        if gone:
-            self.hidden += len(gone)
-            self.reshaped = place
-        return gone
-
-    def clear(self, into: str, place: Place) -> List[Part]:
-        """Remove the outputs of a widget, or the cell's own. Returns them."""
-        self.clears.pop(into, None)
-        gone = [part for part in self.parts if part.into == into]
-        self.parts = [part for part in self.parts if part.into != into]
-        self.hidden = self.hidden if into else 0
-        self.reshaped = place
-        return gone
-
-
-@dataclass
-class LiveNote:
-    """Something between the cells."""
-
-    key: str
-    made: Place
-    at: float
-    text: str
-    level: str = "info"
-
-
-LiveItem = Union[LiveCell, LiveNote]
 
 
 class LiveFeed:
@@ -104,6 +43,13 @@ class LiveFeed:
         self._unrun: Dict[str, LiveCell] = {}
         self.displays: Dict[str, Dict[str, LiveCell]] = {}
         """where each display and widget is shown: keys of outputs, and their cells"""
+        self.acts = 0
+        """so many of the session's acts are in it"""
+        self._about: Dict[Tuple[str, str], LiveNote] = {}
+        """acts of which nothing has come yet"""
+        self._comments: Dict[str, LiveNote] = {}
+        self._told: Dict[str, Place] = {}
+        """which comments the agent has read, and where the record says so"""
 
     def apply(self, line: bytes, epoch: int, offset: int) -> None:
         """Take in one line that begins at an offset. Never raises: what is not understood changes nothing."""
@@ -125,6 +71,49 @@ class LiveFeed:
             if self._unrun.get(item.cell_id) is item:
                 del self._unrun[item.cell_id]
             self._let_go(item.parts)
+        else:
+            self._comments.pop(item.comment, None)
+            self._about = {thing: note for thing, note in self._about.items() if note is not item}
+
+    def take_acts(self, acts: Sequence[Act], count: int, since: float = 0.0, until: float = math.inf) -> bool:
+        """Take in acts, which are the last of so many, where their times put them. Returns whether they show."""
+        changed = False
+        for number, act in enumerate(acts, count - len(acts) + 1):
+            if number > self.acts and since <= act.at < until:
+                self._act(act, number)
+                changed = True
+        self.acts = max(self.acts, count)
+        return changed
+
+    def _act(self, act: Act, number: int) -> None:
+        note = self._about.pop(act.thing, None) if act.is_outcome else None
+        if note is not None:
+            note.text, note.outcome = act.text, number
+            return
+        note = LiveNote(act.key, NOWHERE, act.at, act.text, "human", number)
+        if act.is_comment:
+            note.comment = act.id
+            self._comments[act.id] = note
+            note.text += "" if act.id in self._told else UNREAD
+            note.changed = self._told.get(act.id, NOWHERE)
+        elif not act.is_outcome:
+            self._about[act.thing] = note
+        place = len(self.items)
+        while place and self.items[place - 1].at > act.at:
+            place -= 1
+        self.items.insert(place, note)
+        while len(self.items) > self._keep:
+            self._forget(self.items.pop(0))
+
+    def _tell(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        """The agent has read something: a comment comes from another file, before this or after."""
+        told = str(event["id"])
+        self._told[told] = self.place
+        if len(self._told) > TOLD_MAX:
+            del self._told[next(iter(self._told))]
+        note = self._comments.get(told)
+        if note is not None and note.text.endswith(UNREAD):
+            note.text, note.changed = note.text[: -len(UNREAD)], self.place
 
     def _let_go(self, parts: Iterable[Part]) -> None:
         """Forget where the displays were that these outputs showed."""
@@ -311,5 +300,6 @@ _HANDLERS = {
     "edit": LiveFeed._edit,
     "kernel": LiveFeed._kernel,
     "notice": LiveFeed._notice,
+    "headed": LiveFeed._tell,
     "closed": LiveFeed._close,
 }

@@ -7,11 +7,14 @@ page only puts elements in their places.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Dict, List
+from typing import Dict, List, Sequence
 from urllib.parse import urlencode
 
-from .live_cells import ENDED_BADLY, SOURCE_MAX, LiveCell, LiveFeed, LiveItem, LiveNote
+from .live_cells import ENDED_BADLY, SOURCE_MAX, LiveFeed
+from .live_items import LiveCell, LiveItem, LiveNote
+from .live_markdown import Block, blocks_of
 from .live_markup import code_html, escaped, lines_html
 from .live_outputs import (
     PAGE,
@@ -21,6 +24,7 @@ from .live_outputs import (
     PicturePart,
     Place,
     PrintedPart,
+    ProsePart,
     TablePart,
     TextPart,
 )
@@ -28,7 +32,9 @@ from .live_screen import Run, settled
 from .live_table import Table
 
 FIRST_LINES, LAST_LINES = 8, 40
-FRAME_ROWS = 24
+FRAME_ROWS, ROW_PX = 20, 23
+"""of a frame; more scrolls in it"""
+_HEADING = re.compile("#{1,6} ")
 GLYPHS = {
     "": "·",
     "held": "⏸",
@@ -49,27 +55,39 @@ class Patch:
     html: str
     into: str = "feed"
     """the element to which it is added if the page does not have it"""
+    before: str = ""
+    """the element before which it is put there; empty for the end"""
 
     def as_json(self) -> Dict[str, str]:
-        return {"id": self.id, "in": self.into, "html": self.html}
+        return {"id": self.id, "in": self.into, "before": self.before, "html": self.html}
 
 
 def feed_html(feed: LiveFeed, session: str) -> str:
     return "".join(_item(item, session) for item in feed.items)
 
 
-def patches_since(feed: LiveFeed, session: str, since: Place) -> List[Patch]:
-    """Return what has changed since a place of the record, in the order of the page."""
+def patches_since(feed: LiveFeed, session: str, since: Place, acts: int = 0) -> List[Patch]:
+    """Return what has changed since a place of the record, and since so many acts, in the order of the page."""
     found: List[Patch] = []
-    for item in feed.items:
-        if item.made > since or (isinstance(item, LiveCell) and item.reshaped > since):
-            found.append(Patch(item.key, _item(item, session)))
-        elif isinstance(item, LiveCell):
-            if item.head_changed > since:
-                found.append(Patch(item.key + "-h", _head(item)))
-            changed = [part for part in item.parts if part.changed > since]
-            found += [Patch(part.key, _part(part, session), item.key + "-out") for part in changed]
-    return found
+    following = ""
+    for item in reversed(feed.items):
+        if isinstance(item, LiveNote):
+            is_new = item.act > acts if item.act else item.made > since
+            if is_new or item.outcome > acts or item.changed > since:
+                found.append(Patch(item.key, _note(item), before=following))
+        else:
+            is_new = item.made > since
+            found += reversed(_changes(item, session, since, following))
+        following = following if is_new else item.key
+    return found[::-1]
+
+
+def _changes(cell: LiveCell, session: str, since: Place, following: str) -> List[Patch]:
+    if max(cell.made, cell.reshaped) > since:
+        return [Patch(cell.key, _cell(cell, session), before=following)]
+    found = [Patch(cell.key + "-h", _head(cell))] if cell.head_changed > since else []
+    changed = [part for part in cell.parts if part.changed > since]
+    return found + [Patch(part.key, _part(part, session), cell.key + "-out") for part in changed]
 
 
 def _item(item: LiveItem, session: str) -> str:
@@ -81,9 +99,13 @@ def _note(note: LiveNote) -> str:
 
 
 def _cell(cell: LiveCell, session: str) -> str:
-    source = '<div class="prose">%s</div>' if cell.is_markdown else '<pre class="code">%s</pre>'
-    text = escaped(cell.source) if cell.is_markdown else code_html(cell.source)
     cut = "\n<i>… the notebook has the rest</i>" if len(cell.source) == SOURCE_MAX else ""
+    if cell.is_markdown:
+        source = '<div class="prose">%s%s</div>' % (_prose(blocks_of(cell.source)), cut)
+    elif cell.source:
+        source = '<pre class="code">%s%s</pre>' % (code_html(cell.source), cut)
+    else:
+        source = '<p class="gap">its code stands further up in the record</p>'
     hidden = (
         '<p class="gap">%s earlier outputs are not shown</p>' % format(cell.hidden, ",")
         if cell.hidden
@@ -92,9 +114,7 @@ def _cell(cell: LiveCell, session: str) -> str:
     return '<article class="cell" id="%s">%s%s<div class="out" id="%s-out">%s%s</div></article>' % (
         cell.key,
         _head(cell),
-        source % (text + cut)
-        if cell.source
-        else '<p class="gap">its code stands further up in the record</p>',
+        source,
         cell.key,
         hidden,
         "".join(_part(part, session) for part in cell.parts),
@@ -137,6 +157,8 @@ def _part(part: Part, session: str) -> str:
         return '<div class="part" id="%s"><pre class="%s">%s</pre></div>' % (part.key, kind, _text(part))
     if isinstance(part, TablePart):
         return '<div class="part wide" id="%s">%s</div>' % (part.key, _table(part.table))
+    if isinstance(part, ProsePart):
+        return '<div class="part wide" id="%s"><div class="markdown">%s</div></div>' % (part.key, _prose(part.blocks))
     if isinstance(part, PicturePart):
         return '<div class="part" id="%s">%s</div>' % (part.key, _picture(part, session))
     assert isinstance(part, LossPart)
@@ -166,18 +188,33 @@ def _lines(text: str) -> List[List[Run]]:
 
 def _table(table: Table) -> str:
     rows = []
+    words = table.columns_of_words
     for row in table.rows:
         cells = []
-        for cell in row:
+        for number, cell in enumerate(row):
             tag = "th" if cell.is_head else "td"
-            spans = (' colspan="%d"' % cell.columns if cell.columns > 1 else "") + (
-                ' rowspan="%d"' % cell.rows if cell.rows > 1 else ""
+            attributes = (
+                (' class="words"' if number in words else "")
+                + (' colspan="%d"' % cell.columns if cell.columns > 1 else "")
+                + (' rowspan="%d"' % cell.rows if cell.rows > 1 else "")
             )
-            cells.append("<%s%s>%s</%s>" % (tag, spans, escaped(cell.text.strip()), tag))
+            cells.append("<%s%s>%s</%s>" % (tag, attributes, escaped(cell.text.strip()), tag))
         rows.append("<tr>%s</tr>" % "".join(cells))
     around = " ".join(table.around.split())
     below = '<p class="gap">%s</p>' % escaped(around) if around else ""
     return "<table>%s</table>%s" % ("".join(rows), below)
+
+
+def _prose(blocks: Sequence[Block]) -> str:
+    """Return Markdown as its own text, its headings bold, its tables drawn."""
+    return "".join(
+        "<p>%s</p>" % "\n".join(map(_prose_line, block.strip("\n").split("\n"))) if isinstance(block, str) else _table(block)
+        for block in blocks
+    )
+
+
+def _prose_line(line: str) -> str:
+    return "<b>%s</b>" % escaped(line) if _HEADING.match(line) else escaped(line)
 
 
 def _picture(part: PicturePart, session: str) -> str:
@@ -191,14 +228,13 @@ def _picture(part: PicturePart, session: str) -> str:
                 address,
             )
         )
-    size = "tall" if part.rows > FRAME_ROWS else "short" if part.rows < 4 else "middle"
     said = (
         '<p class="gap">Scripts of this output do not run here; open the notebook to see all of it.</p>'
         if part.has_script
         else ""
     )
-    return '<iframe class="%s" sandbox="" src="%s" loading="lazy" title="HTML output"></iframe>%s' % (
-        size,
+    return '<iframe height="%d" sandbox="" src="%s" loading="lazy" title="HTML output"></iframe>%s' % (
+        60 + ROW_PX * min(part.rows, FRAME_ROWS),
         address,
         said,
     )

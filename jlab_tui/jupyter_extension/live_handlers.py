@@ -7,7 +7,8 @@
   GET live/earlier?session=S&before=P   HTML of the cells before a place
   GET live/output?session=S&at=P&type=T an image, or HTML for a frame, from the line of the record at a place
 
-P is `epoch.offset`. Nothing here changes anything, and no output is a script: what a browser gets has a policy that allows none.
+P is `epoch.offset`, and in events `epoch.offset.acts`: the page has so many acts of users in dashboards, which no session's record has.
+Nothing here changes anything, and no output is a script: what a browser gets has a policy that allows none.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ BEAT_S = 15.0
 STALL_S = 120.0
 """a page that takes nothing for so long is given up"""
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
-_PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,15})\Z")
+_PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,15})(?:\.([0-9]{1,9}))?\Z")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _FILES = {"script.js": "text/javascript", "style.css": "text/css"}
 _PAGE_POLICY = (
@@ -84,12 +85,11 @@ class _LiveHandler(JupyterHandler):  # type: ignore[misc]
         return str(session)
 
     def place(self, name: str, default: Optional[str] = None) -> Place:
-        found = _PLACE.match(
-            self.get_argument(name, default) if default is not None else self.get_argument(name)
-        )
+        given = self.get_argument(name, default) if default is not None else self.get_argument(name)
+        found = _place(str(given))
         if found is None:
             raise web.HTTPError(400, "%s must be a place in the record: epoch.offset" % name)
-        return int(found[1]), int(found[2])
+        return found[0]
 
 
 class LivePageHandler(_LiveHandler):
@@ -121,7 +121,7 @@ class LivePageHandler(_LiveHandler):
             Template(_file("live.html")).substitute(
                 nonce=self.nonce,
                 session=escaped(chosen),
-                place="%d.%d" % feed.place,
+                place=_told(feed.place, feed.acts),
                 now="%.3f" % time.time(),
                 name=escaped(name),
                 notebook=escaped(os.path.basename(str(feed.opened.get("notebook", "")))),
@@ -189,11 +189,10 @@ class LiveEventsHandler(_LiveHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        session, since = self.session(), self.place("from", "0.0")
-        last = self.request.headers.get("Last-Event-ID", "")
-        if _PLACE.match(last):
-            epoch, _, offset = last.partition(".")
-            since = int(epoch), int(offset)
+        session = self.session()
+        self.place("from", "0.0")
+        asked = self.get_argument("from", "0.0")
+        since, acts = _place(self.request.headers.get("Last-Event-ID", "")) or _place(asked) or ((0, 0), 0)
         if self.live.pages >= PAGES_MAX:
             raise web.HTTPError(503, "too many pages are open")
         self.set_header("Content-Type", "text/event-stream")
@@ -201,11 +200,11 @@ class LiveEventsHandler(_LiveHandler):
         self.write("retry: 1000\n\n")
         try:
             with self.live.following(session, self.bell) as follower:
-                await self.send_news(follower, since)
+                await self.send_news(follower, since, acts)
         except (iostream.StreamClosedError, asyncio.TimeoutError):
             self.has_gone = True
 
-    async def send_news(self, follower: Follower, since: Place) -> None:
+    async def send_news(self, follower: Follower, since: Place, acts: int) -> None:
         """Send what changes until the page goes."""
         around_at = beat_at = 0.0
         while not self.has_gone and not follower.has_failed:
@@ -216,17 +215,17 @@ class LiveEventsHandler(_LiveHandler):
                 around_at = now + AROUND_S
                 patches += await self.changed_around(follower.session)
             if follower.session:
-                found = await self.live.run(follower.patches, since)
+                found = await self.live.run(follower.patches, since, acts)
                 if found is None:
                     await self.send("event: again\ndata:\n\n")
                     return
-                patches, since = patches + found[0], found[1]
+                patches, since, acts = patches + found[0], found[1], found[2]
             elif await self.live.run(self.live.chosen, ""):
                 await self.send("event: again\ndata:\n\n")  # the first session has come
                 return
             if patches or now >= beat_at:
                 beat_at = now + BEAT_S
-                await self.send(_event(patches, since))
+                await self.send(_event(patches, since, acts))
             await asyncio.sleep(PACE_S)
             await _rung(self.bell, max(0.01, around_at - time.monotonic()))
 
@@ -251,9 +250,19 @@ def _file(name: str) -> str:
         return file.read()
 
 
-def _event(patches: List[Patch], place: Place) -> str:
+def _event(patches: List[Patch], place: Place, acts: int) -> str:
     content = json.dumps([patch.as_json() for patch in patches])
-    return "event: patch\nid: %d.%d\ndata: %s\n\n" % (place[0], place[1], content)
+    return "event: patch\nid: %s\ndata: %s\n\n" % (_told(place, acts), content)
+
+
+def _told(place: Place, acts: int) -> str:
+    return "%d.%d.%d" % (*place, acts)
+
+
+def _place(text: str) -> Optional[Tuple[Place, int]]:
+    """Return a place, and how many acts of users a page has; None if it is neither."""
+    found = _PLACE.match(text)
+    return ((int(found[1]), int(found[2])), int(found[3] or 0)) if found is not None else None
 
 
 async def _rung(bell: asyncio.Event, seconds: float) -> None:

@@ -1,20 +1,17 @@
-"""Reads sessions' journals for the page: the last cells of one, what was appended, one line by its place, and who has one.
-
-`adapters/journal/places.py` says where they lie. Each look opens the file: only that makes NFS ask the server what is new.
-"""
+"""Reads a session's journals for the page: its last cells, what was appended, one line by its place."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-import re
-from typing import BinaryIO, Dict, List, Optional, Tuple
+from typing import BinaryIO, Optional, Tuple
 
 from .live_cells import LiveFeed
+from .live_files import LINE_MAX, opened, places_of
 from .live_outputs import Place
 
-NAME = re.compile(r"([A-Za-z0-9_-]{1,200})\.([0-9]{1,9})\.jsonl\Z")
 _RUN = b'"k":"run"'
 _FIRST = 256 << 10
 _MOST = 4 << 20
@@ -22,41 +19,6 @@ _MOST = 4 << 20
 _FAR = 128 << 20
 """bytes in which the beginning of a cell is looked for"""
 _AT_ONCE = 4 << 20
-LINE_MAX = 64 << 20
-
-
-def places_of(directory: str, session: str) -> List[Tuple[int, str]]:
-    """Return the epochs and files of a session, wherever they lie, in their order."""
-    found: Dict[int, str] = {}
-    for folder in (os.path.join(directory, "closed"), directory):
-        for name in _listed(folder):
-            named = NAME.match(name)
-            if named is not None and named[1] == session:
-                found[int(named[2])] = os.path.join(folder, name)
-    return sorted(found.items())
-
-
-def open_sessions(directory: str) -> Dict[str, str]:
-    """Return the newest file of each session that is not closed."""
-    newest: Dict[str, Tuple[int, str]] = {}
-    for name in _listed(directory):
-        named = NAME.match(name)
-        if named is not None:
-            found = (int(named[2]), os.path.join(directory, name))
-            newest[named[1]] = max(newest.get(named[1], found), found)
-    return {session: path for session, (_, path) in newest.items()}
-
-
-def _listed(directory: str) -> List[str]:
-    try:
-        return os.listdir(directory) if os.path.isabs(directory) else []
-    except OSError:
-        return []
-
-
-def opened(path: str) -> BinaryIO:
-    """Open a journal, but never through a symbolic link. Raises OSError."""
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 
 
 def line_at(directory: str, session: str, place: Place) -> Optional[bytes]:
@@ -74,6 +36,14 @@ def line_at(directory: str, session: str, place: Place) -> Optional[bytes]:
     except OSError:
         return None
     return line if line.endswith(b"\n") else None
+
+
+def time_at(directory: str, session: str, place: Place) -> float:
+    """Return when the line at a place was written (epoch seconds); infinity if none is there."""
+    try:
+        return float(json.loads(line_at(directory, session, place) or b"")["t"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return math.inf
 
 
 class LiveJournal:

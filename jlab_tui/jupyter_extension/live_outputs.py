@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
+from .live_markdown import MARKDOWN_MAX, Block, blocks_of
 from .live_table import Table, table_of
 
 Place = Tuple[int, int]
@@ -88,6 +89,17 @@ class TablePart(Part):
 
 
 @dataclass
+class ProsePart(Part):
+    """Markdown."""
+
+    blocks: List[Block] = field(default_factory=list)
+
+    @property
+    def weight(self) -> int:
+        return sum(len(block) if isinstance(block, str) else block.characters for block in self.blocks)
+
+
+@dataclass
 class PicturePart(Part):
     """An image, or a page that stands in a frame: a browser asks for it by its place."""
 
@@ -128,6 +140,9 @@ def shown_data(data: Dict[str, Any], place: Place) -> Part:
     chart = _chart(data)
     if page and not chart:
         return _picture(PAGE, page, place)
+    markdown = joined(data.get("text/markdown"))
+    if markdown and not chart and len(markdown) <= MARKDOWN_MAX:
+        return ProsePart(blocks=blocks_of(markdown))
     part = TextPart()
     part.write(chart or _words(data))
     return part

@@ -1,17 +1,19 @@
-"""What each open session does, from the end of its journal."""
+"""What each open session does, and how the last closed ones ended, from the ends of their journals."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from .live_cells import ENDED_BADLY
-from .live_journal import LINE_MAX, open_sessions, opened, places_of
+from .live_files import LINE_MAX, ClosedSessions, open_sessions, opened
 from .live_surroundings import SessionLine
 
+CLOSED_MAX = 20
+"""closed sessions that are listed, the last ones"""
 _TAIL = 64 << 10
 _STATES = re.compile(rb'"k":"(?:run|held|finished|closed)"')
 
@@ -29,26 +31,32 @@ class LiveOverview:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+        self._closed = ClosedSessions(directory)
         self._seen: Dict[str, _Seen] = {}
+        self._open: FrozenSet[str] = frozenset()
 
     def look(self, chosen: str = "") -> List[SessionLine]:
-        """Return the open sessions, and the chosen one, by their names."""
+        """Return the open sessions by their names, then the last closed ones, and the chosen one."""
         files = open_sessions(self._directory)
-        if chosen and chosen not in files:
-            closed = places_of(self._directory, chosen)
-            files.update({chosen: closed[-1][1]} if closed else {})
+        self._open = frozenset(files)
+        past = {session: path for session, path in self._closed.last().items() if session not in files}
+        wanted = [*files.items(), *[one for n, one in enumerate(past.items()) if n < CLOSED_MAX or one[0] == chosen]]
         self._seen = {
             session: seen
-            for session, path in files.items()
+            for session, path in wanted
             if (seen := self._read(session, path, self._seen.get(session))) is not None
         }
-        return sorted((seen.line for seen in self._seen.values()), key=lambda line: (line.name, line.session))
+        return [seen.line for seen in self._seen.values()]
 
     def newest(self) -> str:
-        """Return the session whose record changed last, of those that `look` saw; empty without one."""
-        return max(self._seen, key=lambda session: self._seen[session].changed, default="")
+        """Return the open session whose record changed last, of those that `look` saw; empty without one."""
+        seen = [session for session in self._seen if session in self._open]
+        return max(seen, key=lambda session: self._seen[session].changed, default="")
 
     def _read(self, session: str, path: str, before: Optional[_Seen]) -> Optional[_Seen]:
+        is_past = session not in self._open
+        if is_past and before is not None and before.path == path:
+            return before
         try:
             with opened(path) as file:
                 status = os.fstat(file.fileno())
@@ -59,32 +67,37 @@ class LiveOverview:
                 tail = file.read(_TAIL)
         except OSError:
             return None
-        name, notebook = (
-            _names(first) if first else (before.line.name, before.line.notebook) if before else ("", "")
-        )
-        state = _state(tail) or ("running" if before is None else before.line.state)
-        line = SessionLine(session, name or session, notebook, state)
-        return _Seen(path, status.st_size, status.st_mtime, line)
+        line = before.line if before is not None else SessionLine(session, session, "", "running")
+        line = _named(line, _parsed(first)) if first else line
+        state, cause = _state(tail)
+        line = replace(line, state=state or line.state, cause=cause)
+        return _Seen(path, status.st_size, status.st_mtime, replace(line, state="closed") if is_past else line)
 
 
-def _names(first: bytes) -> Tuple[str, str]:
-    event = _parsed(first)
-    return str(event.get("name", ""))[:200], os.path.basename(str(event.get("notebook", "")))
+def _named(line: SessionLine, event: Mapping[str, object]) -> SessionLine:
+    at = event.get("t")
+    return replace(
+        line,
+        name=str(event.get("name") or line.session)[:200],
+        notebook=os.path.basename(str(event.get("notebook", ""))),
+        opened_at=float(at) if isinstance(at, (int, float)) else 0.0,
+    )
 
 
-def _state(tail: bytes) -> str:
-    """Return what the last line about a run or the session says; empty without one."""
+def _state(tail: bytes) -> Tuple[str, str]:
+    """Return what the last line about a run or the session says, and why it was closed; empty without one."""
     if b"\n" not in tail:
-        return ""
+        return "", ""
     at = max((found.start() for found in _STATES.finditer(tail)), default=-1)
     if at < 0:
-        return "idle" if tail.startswith(b'{"v"') and b'"k":"opened"' in tail else ""
+        return ("idle" if tail.startswith(b'{"v"') and b'"k":"opened"' in tail else ""), ""
     begin, end = tail.rfind(b"\n", 0, at) + 1, tail.find(b"\n", at)
     event = _parsed(tail[begin:end])
     kind, status = event.get("k"), event.get("status")
     if kind == "finished":
-        return "bad" if status in ENDED_BADLY else "idle"
-    return {"run": "running", "held": "held", "closed": "closed"}.get(str(kind), "")
+        return ("bad" if status in ENDED_BADLY else "idle"), ""
+    state = {"run": "running", "held": "held", "closed": "closed"}.get(str(kind), "")
+    return state, str(event.get("reason", ""))[:500] if state == "closed" else ""
 
 
 def _parsed(line: bytes) -> Mapping[str, object]:

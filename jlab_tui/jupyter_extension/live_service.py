@@ -15,12 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, TypeVar
 
+from .ended_kernels import describe
+from .live_acts import LiveActs
 from .live_cells import LiveFeed
+from .live_files import text_of
 from .live_fragments import Patch, feed_html, patches_since
-from .live_journal import LiveJournal, line_at
+from .live_job import job_here, job_html, with_record
+from .live_journal import LiveJournal, line_at, time_at
 from .live_outputs import Place, content_of
 from .live_overview import LiveOverview
-from .live_surroundings import job_html, meters_html, sessions_html
+from .live_surroundings import KernelNow, as_it_is, meters_html, sessions_html
 from .sampler_thread import HISTORY_S
 
 LOOK_S = 0.06
@@ -38,39 +42,50 @@ T = TypeVar("T")
 class Follower:
     """The record of one session while pages show it."""
 
-    def __init__(self, directory: str, session: str) -> None:
+    def __init__(self, directory: str, session: str, acts: LiveActs) -> None:
         self.session = session
         self.bells: Set[asyncio.Event] = set()
         """of its pages"""
         self.has_failed = False
         self.feed = LiveFeed()
         self._journal = LiveJournal(directory, session)
+        self._acts = acts
         self._moves_at = 0.0
         self._is_read = False
 
-    def patches(self, since: Place) -> Optional[Tuple[List[Patch], Place]]:
-        """Return what has changed since a place, and up to where; None if that is further back than what is kept."""
+    def patches(self, since: Place, acts: int) -> Optional[Tuple[List[Patch], Place, int]]:
+        """Return what has changed since a place and so many acts, and up to where; None if that is further back than what is kept."""
         self._read()
         if since < self.feed.since:
             return None
-        return patches_since(self.feed, self.session, since), self.feed.place
+        return patches_since(self.feed, self.session, since, acts), self.feed.place, self.feed.acts
 
     def look(self) -> bool:
         """Read on. Returns whether there was anything new."""
         if not self._is_read:
             self._read()
             return True
-        if self._journal.appended(self.feed):
-            return True
+        has_grown = self._journal.appended(self.feed)
         if time.monotonic() < self._moves_at:
-            return False
+            return has_grown
         self._moves_at = time.monotonic() + MOVES_S
-        return self._journal.moved_on(self.feed)
+        self._acts.look()
+        has_acted = self.feed.take_acts(*self._acts.since(self.session, self.feed.acts))
+        return has_grown or self._journal.moved_on(self.feed) or has_acted
 
     def _read(self) -> None:
         if not self._is_read:
-            self.feed = self._journal.last_cells(FIRST_CELLS)
+            self.feed = first_feed(self._journal, self._acts)
             self._is_read = True
+
+
+def first_feed(journal: LiveJournal, acts: LiveActs) -> LiveFeed:
+    """Return the last cells of a session, and what users did since the first of them."""
+    feed = journal.last_cells(FIRST_CELLS)
+    acts.look()
+    has_more = feed.since[1] > 0
+    feed.take_acts(*acts.since(journal.session, 0), since=feed.items[0].at if has_more and feed.items else 0.0)
+    return feed
 
 
 class LiveService:
@@ -82,6 +97,7 @@ class LiveService:
         self.pages = 0
         self._around = around
         self._overview = LiveOverview(directory)
+        self._acts = LiveActs(os.path.join(os.path.dirname(directory), "actions") if directory else "")
         self._followers: Dict[str, Follower] = {}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="jlab-mcp-live")
         self._tasks: Set[asyncio.Future[Any]] = set()
@@ -95,7 +111,7 @@ class LiveService:
         """A page that shows a session: its bell rings when there may be something new."""
         follower = self._followers.get(session)
         if follower is None:
-            follower = self._followers[session] = Follower(self.directory, session)
+            follower = self._followers[session] = Follower(self.directory, session, self._acts)
             task = asyncio.ensure_future(self._follow(follower))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -136,12 +152,17 @@ class LiveService:
         )
 
     def first(self, session: str) -> LiveFeed:
-        """Return the last cells of a session."""
-        return LiveJournal(self.directory, session).last_cells(FIRST_CELLS)
+        """Return the last cells of a session, and what users did."""
+        return first_feed(LiveJournal(self.directory, session), self._acts)
 
     def earlier(self, session: str, before: Place) -> str:
         """Return the cells before a place; empty at the beginning of the record."""
-        return feed_html(LiveJournal(self.directory, session).last_cells(EARLIER_CELLS, before), session)
+        feed = LiveJournal(self.directory, session).last_cells(EARLIER_CELLS, before)
+        if feed.items:
+            since = feed.items[0].at if feed.since[1] else 0.0
+            until = time_at(self.directory, session, before)
+            feed.take_acts(*self._acts.since(session, 0), since=since, until=until)
+        return feed_html(feed, session)
 
     def content(self, session: str, place: Place, mime: str) -> Optional[str]:
         line = line_at(self.directory, session, place)
@@ -154,29 +175,40 @@ class LiveService:
         uses = samples[-1]["kernels"] if samples else {}
         lines = []
         for line in self._overview.look(chosen):
-            use = uses.get(around["kernels"].get(line.session), {})
-            memory, gpu_memory = use.get("rss_mb"), use.get("gpu_memory_mb")
-            lines.append(replace(line, memory_mb=memory, gpu_memory_mb=gpu_memory))
+            kernel: Optional[KernelNow] = around["kernels"].get(line.session)
+            use = uses.get(kernel.kernel, {}) if kernel is not None else {}
+            now = as_it_is(line, kernel, time.time())
+            lines.append(replace(now, memory_mb=use.get("rss_mb"), gpu_memory_mb=use.get("gpu_memory_mb")))
+        job = with_record(around["job"], text_of(os.path.join(os.path.dirname(self.directory), "server-status")))
         return [
             Patch("sessions", sessions_html(lines, chosen), "aside"),
-            Patch("job", job_html(around["job"]), "top"),
+            Patch("job", job_html(job), "top"),
             Patch("meters", meters_html(samples), "main"),
         ]
 
 
 def around_of(service: Any) -> Callable[[], Dict[str, Any]]:
     """Return what is around the feed, from the extension's state: read in another thread, changed in none of its parts."""
-    env = os.environ
-    end = env.get("SLURM_JOB_END_TIME", "")
-    job = {
-        "host": env.get("SLURMD_NODENAME") or service.hostname,
-        "job": env.get("SLURM_JOB_ID", ""),
-        "partition": env.get("SLURM_JOB_PARTITION", ""),
-        "end": int(end) if end.isdecimal() else 0,
-    }
+    job = job_here(os.environ, service.hostname)
 
     def around() -> Dict[str, Any]:
-        kernels = {service.claims.owner_of(kernel)[3]: kernel for kernel in list(service.recorders)}
-        return {"job": job, "samples": service.sampler.read(HISTORY_S)[1], "kernels": kernels}
+        return {"job": job, "samples": service.sampler.read(HISTORY_S)[1], "kernels": kernels_of(service)}
 
     return around
+
+
+def kernels_of(service: Any) -> Dict[str, KernelNow]:
+    """Return the kernel of each session of this server, also one that has ended."""
+    found = {
+        str(ended["session"]): KernelNow(kernel, end=ended["obituary"] or {})
+        for kernel, ended in service.ended.all().items()
+    }
+    alive: Dict[str, KernelNow] = {}
+    for kernel, recorder in list(service.recorders.items()):
+        session = str(service.claims.owner_of(kernel)[3])
+        if recorder.gone_at is None:
+            left = describe(service.left(kernel), time.time())
+            alive[session] = KernelNow(kernel, recorder.kernel_state.occupied, left)
+        else:
+            found[session] = KernelNow(kernel, end=recorder.exit_cause or {})
+    return {**found, **alive}

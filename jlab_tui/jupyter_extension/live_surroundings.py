@@ -1,12 +1,18 @@
-"""Draws what stands around the feed of the page: the list of sessions, the job, graphs of what is used. Pure."""
+"""Draws what stands around the feed of the page: the list of sessions, graphs of what is used. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, Optional, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 from urllib.parse import urlencode
 
 from .live_markup import escaped
+
+FRESH_S = 15.0
+"""after it was opened a session counts as alive, whatever is known of its kernel"""
+_WORDS = {"running": "busy", "bad": "error", "left": "no client"}
+_ENDS = {"left": "its client left", "culled": "idle for too long", "shutdown": "shut down"}
+_GLYPHS = {"running": "▶", "bad": "✗", "held": "⏸", "left": "○", "ended": "■", "closed": "■"}
 
 
 @dataclass(frozen=True)
@@ -17,45 +23,74 @@ class SessionLine:
     name: str
     notebook: str
     state: str
-    """running, idle, held, bad, or closed"""
+    """running, idle, held, bad or closed, as its record has it; left or ended, as its kernel is"""
+    cause: str = ""
+    """why it is closed, or its kernel ended"""
+    opened_at: float = 0.0
+    """epoch seconds"""
+    ends_at: Optional[float] = None
+    """when its kernel ends, which has no client any more"""
     memory_mb: Optional[float] = None
     gpu_memory_mb: Optional[float] = None
 
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("ended", "closed")
+
+
+class KernelNow(NamedTuple):
+    """The kernel of a session, as the server knows it."""
+
+    kernel: str
+    is_busy: bool = False
+    left: Optional[Mapping[str, Any]] = None
+    """how long it stays without a client (`ended_kernels.describe`); None while it has one"""
+    end: Optional[Mapping[str, Any]] = None
+    """how it ended (`exit_cause`); None while it lives"""
+
+
+def as_it_is(line: SessionLine, kernel: Optional[KernelNow], now: float) -> SessionLine:
+    """Correct what a session's record says by what its kernel does: who would have recorded more may be gone."""
+    if line.state == "closed" or (kernel is None and now < line.opened_at + FRESH_S):
+        return line
+    if kernel is None or kernel.end is not None:
+        end = (kernel.end if kernel is not None else None) or {}
+        words = _ENDS.get(str(end.get("cause")), str(end.get("detail") or "its kernel is gone"))
+        return replace(line, state="ended", cause=words)
+    if kernel.left is None:
+        return line
+    if kernel.is_busy:
+        return replace(line, state="running", cause="its client is gone")
+    return replace(line, state="left", ends_at=kernel.left.get("ends_at"))
+
 
 def sessions_html(lines: Sequence[SessionLine], chosen: str) -> str:
-    rows = []
-    for line in lines:
-        words = [{"running": "busy", "bad": "error"}.get(line.state, line.state)]
-        words += ["RAM " + mebibytes(line.memory_mb)] if line.memory_mb else []
-        words += ["GPU " + mebibytes(line.gpu_memory_mb)] if line.gpu_memory_mb else []
-        glyph = {"running": "▶", "bad": "✗", "held": "⏸"}.get(line.state, "●")
-        current = ' aria-current="page"' if line.session == chosen else ""
-        rows.append(
-            '<li><a class="%s" href="live?%s"%s title="%s"><span class="glyph">%s</span><b>%s</b><small>%s</small></a></li>'
-            % (
-                line.state,
-                escaped(urlencode({"session": line.session})),
-                current,
-                escaped(line.notebook),
-                glyph,
-                escaped(line.name),
-                escaped(" · ".join(word.replace(" ", "\u00a0") for word in words)),
-            )
-        )
+    """Return the list: live sessions by their names, then those whose kernel is gone, then the closed ones as they come."""
+    live = sorted((line for line in lines if not line.is_over), key=lambda line: (line.name, line.session))
+    over = sorted((line for line in lines if line.is_over), key=lambda line: line.state == "closed")
     empty = '<li class="empty">No session yet. It appears here when the agent opens one.</li>'
-    return '<ul id="sessions">%s</ul>' % ("".join(rows) or empty)
+    return '<ul id="sessions">%s</ul>' % ("".join(_row(line, chosen) for line in [*live, *over]) or empty)
 
 
-def job_html(facts: Dict[str, Any]) -> str:
-    """Return where the server runs. `facts`: host, and of a job its id, partition and end (epoch seconds)."""
-    shown = ["<b>%s</b>" % escaped(str(facts["host"]))]
-    if facts.get("job"):
-        shown.insert(0, "job %s" % escaped(str(facts["job"])))
-    if facts.get("partition"):
-        shown.append(escaped(str(facts["partition"])))
-    if facts.get("end"):
-        shown.append('<span data-until="%d"></span>' % facts["end"])
-    return '<div id="job">%s</div>' % " <i>·</i> ".join(shown)
+def _row(line: SessionLine, chosen: str) -> str:
+    words = [_WORDS.get(line.state, line.state), *([line.cause] if line.cause else [])]
+    words += ["RAM " + mebibytes(line.memory_mb)] if line.memory_mb else []
+    words += ["GPU " + mebibytes(line.gpu_memory_mb)] if line.gpu_memory_mb else []
+    said = escaped(" · ".join(word.replace(" ", "\u00a0") if word != line.cause else word for word in words))
+    if line.ends_at is not None:
+        said += ' · <span data-until="%d"></span>' % line.ends_at
+    return (
+        '<li><a class="%s" href="live?%s"%s title="%s"><span class="glyph">%s</span><b>%s</b><small>%s</small></a></li>'
+        % (
+            line.state,
+            escaped(urlencode({"session": line.session})),
+            ' aria-current="page"' if line.session == chosen else "",
+            escaped("\n".join(filter(None, (line.notebook, line.cause)))),
+            _GLYPHS.get(line.state, "●"),
+            escaped(line.name),
+            said,
+        )
+    )
 
 
 def meters_html(samples: Sequence[Dict[str, Any]]) -> str:

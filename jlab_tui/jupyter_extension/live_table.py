@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import List, Optional, Tuple
+from typing import FrozenSet, List, Optional, Tuple
 
 CELLS_MAX = 5000
 HTML_MAX = 1 << 20
 TAG_MAX = 2000
+_NUMBER = re.compile(r"(?:[-+−]?[\d.,_]*(?:e[-+]?\d+)? ?%?|nan|inf|-inf|none|null|<na>|nat|\.\.\.|…)\Z", re.IGNORECASE)
 _AROUND = frozenset(
     ("div", "table", "thead", "tbody", "tfoot", "tr", "p", "b", "i", "em", "strong", "br", "caption", "span")
 )
@@ -31,6 +33,18 @@ class Table:
     @property
     def characters(self) -> int:
         return sum(len(cell.text) for row in self.rows for cell in row)
+
+    @property
+    def columns_of_words(self) -> FrozenSet[int]:
+        """Which columns have other things than numbers below their heads; none where a cell spans others."""
+        if any(cell.columns > 1 or cell.rows > 1 for row in self.rows for cell in row):
+            return frozenset()
+        return frozenset(
+            number
+            for row in self.rows
+            for number, cell in enumerate(row)
+            if not (row[-1].is_head or _NUMBER.match(cell.text.strip()))
+        )
 
 
 def table_of(markup: str) -> Optional[Table]:

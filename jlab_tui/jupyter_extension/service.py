@@ -153,7 +153,7 @@ class ExtensionService:
             "recorded_bytes": recorder.recorded_bytes,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
-            "left": describe(self._left(kernel_id), time.time()),
+            "left": describe(self.left(kernel_id), time.time()),
             "cut_after_s": self.endings.cut.get(kernel_id),
             "started_here": kernel_id in self._started_here,
             "private": kernel_id not in self.kernels or is_private(self.kernels.get_kernel(kernel_id)),
@@ -300,7 +300,8 @@ class ExtensionService:
     def _count_owners(self) -> None:
         self._used.count_owners(self.claims.held(time.monotonic()))
 
-    def _left(self, kernel_id: str) -> Optional[Ownerless]:
+    def left(self, kernel_id: str) -> Optional[Ownerless]:
+        """Return since when a kernel has no owner, and how long it stays; None while it has one."""
         is_busy = self.recorders[kernel_id].kernel_state.occupied
         return self.claims.left(kernel_id, is_busy, self._used.is_used(kernel_id), time.monotonic())
 
@@ -318,7 +319,7 @@ class ExtensionService:
         for kernel_id, at_once in self.claims.due(busy, time.monotonic(), used):
             if kernel_id not in self.kernels or kernel_id in self._reaping:
                 continue
-            left = self._left(kernel_id)
+            left = self.left(kernel_id)
             if left is not None:
                 self.endings.note(kernel_id, rule_of(left, time.time()))
             log.info("jlab-mcp: shutting down kernel %s, which has no owner any more", kernel_id)

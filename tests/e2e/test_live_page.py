@@ -14,15 +14,18 @@ import pytest
 from jlab_tui.core.journal.events import (
     Entry,
     Event,
+    HumanActed,
+    ReplyHeaded,
     RunFinished,
     RunStarted,
     RunStatus,
+    SessionClosed,
     SessionOpened,
     TextPrinted,
     encode,
 )
 from tests.browser import CHROMIUM, Browser, chromium
-from tests.jupyter_extension.servers import TOKEN, serving
+from tests.jupyter_extension.servers import TOKEN, Channel, Server, serving
 from tests.project import Project
 from tests.shared import SharedProject
 
@@ -109,13 +112,10 @@ async def test_the_page_shows_a_session_as_it_goes_on_and_runs_nothing_of_it(
                 assert "owned" not in alone.js("document.title") and alone.dialogs == 0
                 assert all("Content Security Policy" in line or "sandboxed" in line for line in alone.console)
                 alone.close()
-            for width, columns in ((1280, 2), (390, 1)):
+            for width, display in ((1280, "grid"), (390, "block")):
                 tab.resize(width, 844)
                 assert tab.js("document.documentElement.scrollWidth") <= width
-                assert (
-                    tab.js("getComputedStyle(document.querySelector('#main')).gridTemplateColumns").count(" ")
-                    == columns - 1
-                )
+                assert tab.js("getComputedStyle(document.querySelector('#main')).display") == display
             trap = "The frame's own console says that its scripts are blocked."
             assert [
                 line for line in tab.console if "sandboxed" not in line and "Security Policy" not in line
@@ -127,12 +127,18 @@ async def test_the_page_shows_a_session_as_it_goes_on_and_runs_nothing_of_it(
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder of records and the page's address, at a server without kernels."""
-    sessions = tmp_path / "server" / "sessions"
-    sessions.mkdir(parents=True)
-    with serving(tmp_path / "server", lab=False, sessions_dir=str(sessions)) as server:
-        yield sessions, f"{server.facts['url']}jlab-mcp/live?token={TOKEN}&session="
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "server" / "sessions").mkdir(parents=True)
+    with serving(
+        tmp_path / "server", lab=False, sessions_dir=str(tmp_path / "server" / "sessions")
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def records(server: Server) -> tuple[Path, str]:
+    """A folder of records and the page's address."""
+    return server.folder / "sessions", f"{server.facts['url']}jlab-mcp/live?token={TOKEN}&session="
 
 
 def write(path: Path, *events: Event) -> None:
@@ -175,6 +181,102 @@ def test_a_session_taken_over_by_another_process_shows_what_ran_before_and_all_b
     bare.until("document.querySelector('#earlier').hidden")
     assert bare.js("document.querySelector('#line').textContent") == "live"
     assert tab.console == [] == bare.console
+
+
+async def test_a_session_whose_client_is_gone_is_not_busy(
+    server: Server, records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    kernel = await asyncio.to_thread(server.start_kernel)
+    channel = Channel(server, kernel)
+    channel.claim()
+    await channel.open(on_exit="keep")
+    write(sessions / "s1.1.jsonl", opened("s1"), *ran("s1", 0)[:2])
+    tab = await asyncio.to_thread(browser.open, address + "s1")
+    state = "document.querySelector('#sessions [aria-current]').innerText.replaceAll('\\u00a0', ' ')"
+    await asyncio.to_thread(tab.until, f"{state}.includes('busy')")
+    assert await asyncio.to_thread(tab.js, "document.title") == "▶ s1 · jlab-mcp"
+    await channel.close()
+
+    def look() -> None:
+        tab.until(f"{state}.includes('no client')")
+        tab.until("document.title === 's1 · jlab-mcp'")
+        why = "getComputedStyle(document.querySelector('.head.running .why'), '::after').content"
+        assert "its end is not on record" in tab.js(why)
+        server.http.delete(f"api/kernels/{kernel}")
+        tab.until(f"{state}.includes('ended')")
+        assert tab.console == []
+
+    await asyncio.to_thread(look)
+
+
+def test_users_acts_closed_sessions_and_the_job_are_on_the_page(
+    server: Server, records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *ran("s", 0))
+    write(sessions / "closed" / "old.1.jsonl", opened("old"), SessionClosed("<b>the agent</b> shut it down"))
+    actions = sessions.with_name("actions") / "login1-7.jsonl"
+    write(actions, HumanActed("comment", "s", reason="<i>Use</i> fold 3.", by="ada@login1", id="d:1"))
+    tab = browser.open(address + "s")
+    notes = "[...document.querySelectorAll('.note.human')].map((note) => note.innerText.slice(9))"
+    assert tab.js(notes) == ["ada@login1 to the agent: <i>Use</i> fold 3. (not read yet)"]
+    tab.js("document.querySelector('.note.human').dataset.same = '1'")
+    write(sessions / "s.1.jsonl", ReplyHeaded("d:1", "The user says", "call"))
+    tab.until(f"{notes}[0].endsWith('fold 3.')")
+    write(actions, HumanActed("interrupt", "s", by="ada@login1"))
+    tab.until(f"{notes}[1] === 'ada@login1 interrupted the kernel'")
+    write(actions, HumanActed("interrupt", "s", by="ada@login1", outcome="done"))
+    tab.until(f"{notes}.length === 2 && {notes}[1].endsWith(': done')")
+    again = browser.open(address + "s")
+    assert again.js(notes) == tab.js(notes)
+    closed = "document.querySelector('#sessions li:last-child').innerText"
+    assert "closed · <b>the agent</b> shut it down" in tab.js(closed)
+    status = "MODE=slurm\nSTATE=pending\nJOB_ID=49\nESTIMATE=1900000000\nEND=1\n"
+    (server.folder / "server-status").write_text(status, encoding="utf-8")
+    tab.until("document.querySelector('#job').innerText.includes('job 49 waits in the queue, starts about')")
+    assert tab.console == []
+
+
+def test_on_a_telephone_the_sessions_and_the_name_stay_on_the_screen(
+    records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *ran("s", 0, "line\n" * 45), *ran("s", 1, "line\n" * 45))
+    for width, height in ((390, 844), (1280, 800)):
+        tab = browser.open(address + "s", width, height)
+        for where in (0, 500, 10**6):
+            tab.js(f"for (const box of [window, document.getElementById('cells')]) box.scrollTo(0, {where})")
+            for shown in ("#cells h1", "#sessions a"):
+                box = f"document.querySelector('{shown}').getBoundingClientRect()"
+                assert 0 <= tab.js(f"{box}.top") < tab.js(f"{box}.bottom") <= height
+        assert tab.js("document.documentElement.scrollWidth") <= width
+        tab.close()
+
+
+def test_a_page_keeps_a_part_of_a_long_record_and_comes_back_to_its_end(
+    records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *(event for n in range(1000) for event in ran("s", n)))
+    tab = browser.open(address + "s")
+    sources = "[...document.querySelectorAll('.code')].map((code) => code.textContent)"
+    for _ in range(9):
+        tab.until("!document.querySelector('#earlier').disabled")
+        first = tab.js(f"{sources}[0]")
+        tab.js("document.querySelector('#earlier').click()")
+        tab.until(f"{sources}[0] !== '{first}'")
+    assert tab.js(f"{sources}[0]") == "x = 0" and tab.js(f"{sources}.length") == 600
+    write(sessions / "s.1.jsonl", *ran("s", 1000))
+    tab.until("!document.querySelector('#follow').hidden")
+    assert tab.js(f"{sources}.at(-1)") == "x = 599", "no gap in what is shown"
+    tab.js("document.querySelector('#follow').click()")
+    tab.until(f"{sources}.at(-1) === 'x = 1000'")
+    for number in range(1001, 1600):
+        write(sessions / "s.1.jsonl", *ran("s", number))
+    tab.until(f"{sources}.at(-1) === 'x = 1599'")
+    assert tab.js(f"{sources}.length") <= 600
+    assert tab.console == []
 
 
 async def test_the_page_asks_for_the_login_and_gives_only_what_is_there(shared_server: SharedProject) -> None:

@@ -24,6 +24,7 @@ from jlab_tui.core.journal.events import (
     Notice,
     OutputCleared,
     OutputDropped,
+    ReplyHeaded,
     RunFinished,
     RunHeld,
     RunStarted,
@@ -34,17 +35,21 @@ from jlab_tui.core.journal.events import (
     WidgetsChanged,
     encode,
 )
+from jlab_tui.jupyter_extension.live_acts import Act
 from jlab_tui.jupyter_extension.live_cells import (
     ITEMS_MAX,
     NAME_MAX,
-    PARTS_MAX,
     SOURCE_MAX,
+    TOLD_MAX,
+    UNREAD,
     WEIGHT_MAX,
-    LiveCell,
     LiveFeed,
 )
 from jlab_tui.jupyter_extension.live_fragments import feed_html, patches_since, seconds
+from jlab_tui.jupyter_extension.live_items import PARTS_MAX, LiveCell
+from jlab_tui.jupyter_extension.live_markdown import MARKDOWN_MAX, blocks_of
 from jlab_tui.jupyter_extension.live_outputs import HEAD_CHARS, SERIES_MAX, TAIL_CHARS, content_of
+from jlab_tui.jupyter_extension.live_table import CELLS_MAX
 
 PLOTLY = "application/vnd.plotly.v1+json"
 VEGA = "application/vnd.vegalite."
@@ -88,8 +93,7 @@ def page(markup: str) -> ElementTree.Element:
     return ElementTree.fromstring(f'<div id="feed">{markup}</div>')
 
 
-EVENTS = st.lists(
-    st.one_of(
+EVENTS = st.one_of(
         st.builds(run, st.integers(1, 3), st.sampled_from(["x = 1", "", "<script>"])),
         st.builds(printed, st.sampled_from(["a\n", "b", "\r9%", "<i>"]), st.integers(1, 3), st.sampled_from(["stdout", "stderr"])),
         st.builds(shown, st.sampled_from([{"text/plain": "7"}, {"image/png": "aGk="}, WIDGET, STYLED]), st.integers(1, 3),
@@ -102,31 +106,75 @@ EVENTS = st.lists(
         st.builds(OutputDropped, st.just("s-1"), st.just(5), st.just("images"), st.just("")),
         st.builds(NotebookEdited, st.sampled_from(["add", "edit", "delete"]), st.sampled_from(["cell1", "cell2"]), st.just("y")),
         st.just(Notice("look")),
-    ),
-    max_size=25,
+        st.builds(ReplyHeaded, st.sampled_from(["a", "b"]), st.just("The user says"), st.just("call")),
 )  # fmt: skip
 
 
-@given(EVENTS, st.data())
-def test_a_page_and_its_patches_are_the_page_loaded_again(events: list[Event], data: st.DataObject) -> None:
-    lines = lines_of(events)
-    cut = data.draw(st.integers(0, len(lines)))
-    feed = fold(lines[:cut])
-    tree, since = page(feed_html(feed, "s")), feed.place
-    fold(lines[cut:], feed, since[1])
-    for patch in patches_since(feed, "s", since):
+ACTS = st.builds(
+    Act,
+    st.uuids().map("h{}".format),
+    st.floats(1000, 1030),
+    st.sampled_from(["comment", "interrupt"]),
+    st.sampled_from(["a", "b"]),
+    st.just(("interrupt", "s-1")),
+    st.sampled_from(["ada interrupted the kernel", "<b>"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(st.one_of(EVENTS, ACTS), max_size=25), st.data())
+def test_a_page_and_its_patches_are_the_page_loaded_again(
+    news: list[Event | Act], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(news)))
+    feed = LiveFeed()
+
+    def take(number: int, one: Event | Act) -> None:
+        if isinstance(one, Act):
+            feed.take_acts([one], feed.acts + 1)
+        else:
+            feed.apply(encode(Entry(1000.0 + number, one)), 1, feed.place[1])
+
+    for number, one in enumerate(news[:cut]):
+        take(number, one)
+    tree, since, acts = page(feed_html(feed, "s")), feed.place, feed.acts
+    for number, one in enumerate(news[cut:]):
+        take(cut + number, one)
+    for patch in patches_since(feed, "s", since, acts):
         (made,) = ElementTree.fromstring(f"<x>{patch.html}</x>")
         assert made.get("id") == patch.id
         parents = {child: parent for parent in tree.iter() for child in parent}
-        known = next((one for one in tree.iter() if one.get("id") == patch.id), None)
-        if known is not None:
-            place = list(parents[known]).index(known)
-            parents[known][place] = made
+        by_id = {one.get("id"): one for one in tree.iter()}
+        parent, next_one = by_id.get(patch.into), by_id.get(patch.before)
+        if (known := by_id.get(patch.id)) is not None:
+            parents[known][list(parents[known]).index(known)] = made
+        elif next_one is not None:
+            parents[next_one].insert(list(parents[next_one]).index(next_one), made)
         else:
-            next(one for one in tree.iter() if one.get("id") == patch.into).append(made)
-        assert set(patch.as_json()) == {"id", "in", "html"}
+            assert parent is not None and not patch.before
+            parent.append(made)
+        assert set(patch.as_json()) == {"id", "in", "before", "html"}
     assert ElementTree.tostring(tree) == ElementTree.tostring(page(feed_html(feed, "s")))
-    assert patches_since(feed, "s", feed.place) == []
+    assert patches_since(feed, "s", feed.place, feed.acts) == []
+
+
+@given(st.lists(EVENTS, max_size=12), st.lists(ACTS, max_size=4), st.data())
+def test_a_page_goes_on_from_a_reader_that_has_begun_later(
+    events: list[Event], acts: list[Act], data: st.DataObject
+) -> None:
+    lines = lines_of(events)
+    cut, known = data.draw(st.integers(0, len(lines))), data.draw(st.integers(0, len(acts)))
+    earlier, later = fold(lines[:cut]), fold(lines)
+    earlier.take_acts(acts[:known], known)
+    later.take_acts(acts, len(acts))
+    of_page = {one.get("id"): one for one in page(feed_html(earlier, "s"))}
+    of_later = {one.get("id"): one for one in page(feed_html(later, "s"))}
+    patched = {patch.id for patch in patches_since(later, "s", earlier.place, known)}
+    for name in of_page.keys() & of_later.keys() - patched:
+        inner = {one.get("id") for one in of_later[name].iter()}
+        same = ElementTree.tostring(of_page[name]) == ElementTree.tostring(of_later[name])
+        assert same or inner & patched
+    assert of_later.keys() - of_page.keys() <= patched
 
 
 def test_a_cell_shows_its_code_its_output_and_its_end() -> None:
@@ -177,10 +225,12 @@ def test_a_session_that_goes_on_elsewhere_or_ends_says_so() -> None:
 
 
 def test_markdown_is_prose_and_a_cell_that_has_not_run_becomes_its_run() -> None:
-    assert '<div class="prose">## <b>' not in drawn(
-        NotebookEdited("markdown", "m", "## <b>", cell_type="markdown")
+    assert '<div class="prose"><p><b>## &lt;b&gt;</b>\nof it</p></div>' in drawn(
+        NotebookEdited("markdown", "m", "## <b>\nof it")
     )
-    assert '<div class="prose">## &lt;b&gt;</div>' in drawn(NotebookEdited("markdown", "m", "## <b>"))
+    assert '<div class="prose"><p>a</p>' in drawn(NotebookEdited("add", "m", "a", cell_type="markdown"))
+    long = drawn(NotebookEdited("markdown", "m", "x" * (SOURCE_MAX + 1)))
+    assert "… the notebook has the rest" in long
     feed = fold(lines_of([NotebookEdited("add", "cell1", "old"), run(source="new")]))
     (cell,) = feed.items
     assert isinstance(cell, LiveCell) and cell.source == "new" and cell.status == "running"
@@ -274,12 +324,11 @@ def test_rich_data_is_shown_by_its_place() -> None:
     both = drawn(run(), shown({"text/html": "<script>x</script>", "image/svg+xml": "<svg/>"}))
     assert "image%2Fsvg%2Bxml" in both and "iframe" not in both
     frame = drawn(run(), shown({"text/html": "<p>1</p>" * 30}))
-    assert '<iframe class="tall" sandbox="" src="live/output?' in frame and "<p>1" not in frame
-    assert '<iframe class="middle"' in drawn(run(), shown({"text/html": ["<p>1</p>"] * 5}))
+    assert '<iframe height="520" sandbox="" src="live/output?' in frame and "<p>1" not in frame
+    assert '<iframe height="175"' in drawn(run(), shown({"text/html": ["<p>1</p>"] * 5}))
     scripted = drawn(run(), shown({"text/html": "<SCRIPT>x</SCRIPT>"}))
     assert (
-        '<iframe class="short" sandbox=""' in scripted
-        and "Scripts of this output do not run here" in scripted
+        '<iframe height="60" sandbox=""' in scripted and "Scripts of this output do not run here" in scripted
     )
     table = drawn(
         run(), shown({"text/html": "<table><tr><th>&lt;a&gt;<td colspan=2 rowspan=3>1</table>2 rows"})
@@ -292,6 +341,7 @@ def test_rich_data_is_shown_by_its_place() -> None:
     ("data", "text"),
     [
         ({"text/markdown": "# a", "text/plain": "b"}, "# a"),
+        ({"text/latex": "x^2", "text/plain": "b"}, "x^2"),
         ({"application/json": {"a": [1]}}, '{\n  "a": [\n    1\n  ]\n}'),
         ({"application/javascript": "alert(1)"}, "[output of type application/javascript]"),
         (
@@ -330,6 +380,59 @@ def test_an_error_shows_its_name_and_its_traceback() -> None:
     assert '<summary class="error">ValueError: &lt;b&gt;</summary>' in made
     assert '<span class="ansi1">Trace</span>\nline 1' in made
     assert ">KeyboardInterrupt<" in drawn(run(), ErrorRaised("s-1", "KeyboardInterrupt", "", ()))
+
+
+TABLE = "before\n\n| a | <b> |\n|---|:-:|\n| 1 | x\\|y |\n| 2 |\nafter"
+
+
+def test_tables_of_markdown_are_tables() -> None:
+    for event in (shown({"text/markdown": TABLE}), NotebookEdited("markdown", "m", TABLE)):
+        made = drawn(run(), event)
+        assert '<p>before</p><table><tr><th>a</th><th class="words">&lt;b&gt;</th></tr>' in made
+        assert (
+            '<tr><td>1</td><td class="words">x|y</td></tr><tr><td>2</td><td class="words"></td></tr>' in made
+        )
+        assert "<p>after</p>" in made
+    (cell,) = fold(lines_of([run(), shown({"text/markdown": TABLE})])).items
+    assert isinstance(cell, LiveCell) and cell.parts[0].weight == len("before\n" + "a<b>1x|y2" + "after")
+    long = drawn(run(), shown({"text/markdown": TABLE + "x" * MARKDOWN_MAX}))
+    assert "<table>" not in long and "characters not shown here" in long
+
+
+def act(
+    number: int, action: str = "comment", text: str = "ada to the agent: look", outcome: bool = False
+) -> Act:
+    return Act(f"h-{number}", 1000.0 + number, action, f"d:{number}", (action, ""), text, outcome)
+
+
+def texts(feed: LiveFeed) -> list[str]:
+    return [item.source if isinstance(item, LiveCell) else item.text for item in feed.items]
+
+
+def test_what_users_did_stands_where_it_was_done() -> None:
+    feed = fold(lines_of([run(1, "one"), run(2, "two"), run(3, "three")]))
+    assert feed.take_acts([act(1), act(9, "interrupt", "ada interrupted the kernel")], 2)
+    look = "ada to the agent: look" + UNREAD
+    assert texts(feed) == ["one", "two", look, "three", "ada interrupted the kernel"]
+    assert 'class="note human" id="h-1"' in feed_html(feed, "s")
+    assert not feed.take_acts([act(1)], 2), "it is known"
+    since = feed.place
+    feed.take_acts([act(10, "interrupt", "ada interrupted the kernel: done", outcome=True)], 3)
+    assert texts(feed)[-1] == "ada interrupted the kernel: done" and len(feed.items) == 5
+    assert [patch.id for patch in patches_since(feed, "s", since, 2)] == ["h-9"]
+    fold(lines_of([ReplyHeaded("d:1", "The user says", "call"), ReplyHeaded("d:5", "x", "y")]), feed)
+    assert texts(feed)[2] == "ada to the agent: look"
+    feed.take_acts([replace(act(5), id="d:5")], 4)
+    assert texts(feed)[-2] == "ada to the agent: look", "read before the page knew of it"
+    assert not feed.take_acts([act(7)], 9, since=2000.0) and feed.acts == 9
+
+
+def test_what_is_remembered_of_users_acts_is_bounded() -> None:
+    feed = fold(lines_of([ReplyHeaded(f"d:{n}", "x", "y") for n in range(2 * TOLD_MAX)]), LiveFeed(keep=9))
+    feed.take_acts([act(n) for n in range(40)], 40)
+    feed.take_acts([act(n, "interrupt") for n in range(40)], 80)
+    feed.take_acts([replace(act(n, "stop"), thing=("stop", str(n))) for n in range(40)], 120)
+    assert len(feed.items) == 9 and feed.since == (0, 0)
 
 
 def test_losses_are_counted() -> None:
@@ -435,3 +538,23 @@ def test_a_time_that_is_none_is_the_epoch() -> None:
         [json.dumps({"v": 1, "t": float("inf"), "k": "notice", "text": "x", "level": "odd"}).encode() + b"\n"]
     )
     assert '<time data-at="0.000">' in feed_html(feed, "s") and 'class="note info"' in feed_html(feed, "s")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["", "a", "a | b", "a | b\n---", "a | b\n--- | x", "a | b\n---", "| a |\n| - | - |", "```\na | b\n- | -\n```", "a | b\n--- | ---".replace("-", ":")],
+)  # fmt: skip
+def test_what_is_no_table_of_markdown_stays_text(source: str) -> None:
+    assert blocks_of(source) == [source]
+
+
+def test_a_table_of_markdown_is_found_in_a_time_and_a_size_that_are_bounded() -> None:
+    bars = "|" * (MARKDOWN_MAX // 2)
+    assert all(isinstance(block, str) for block in blocks_of(bars + "\n" + bars))
+    row = "a | b | c\n"
+    many = blocks_of(row + "- | - | -\n" + row * (CELLS_MAX // 3) + "\n" + row + "- | - | -\n")
+    assert all(isinstance(block, str) for block in many), "too many cells stay text"
+    for odd in ("![" * 90_000, "![](data:" * 20_000, "![a](data:image/png;base64," + "A" * 100_000 + ")"):
+        (block,) = blocks_of(odd)
+        assert isinstance(block, str)
+    assert blocks_of("x ![plot](data:image/png;base64,AAAA) y") == ["x [image plot] y"]

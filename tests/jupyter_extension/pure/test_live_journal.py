@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from jlab_tui.core.journal.events import (
     DataShown,
     Entry,
     Event,
+    HumanActed,
     NotebookEdited,
     Notice,
     RunFinished,
@@ -24,13 +27,18 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.jupyter_extension.live_cells import LiveCell, LiveFeed
+from jlab_tui.jupyter_extension.live_acts import KEPT, TEXT_MAX, LiveActs, act_of
+from jlab_tui.jupyter_extension.live_cells import LiveFeed
+from jlab_tui.jupyter_extension.live_files import ClosedSessions, open_sessions, places_of, text_of
 from jlab_tui.jupyter_extension.live_fragments import feed_html
-from jlab_tui.jupyter_extension.live_journal import LiveJournal, line_at, open_sessions, places_of, run_of
-from jlab_tui.jupyter_extension.live_overview import LiveOverview
+from jlab_tui.jupyter_extension.live_items import LiveCell
+from jlab_tui.jupyter_extension.live_job import LiveJob, job_here, job_html, with_record
+from jlab_tui.jupyter_extension.live_journal import LiveJournal, line_at, run_of, time_at
+from jlab_tui.jupyter_extension.live_overview import CLOSED_MAX, LiveOverview
 from jlab_tui.jupyter_extension.live_surroundings import (
+    KernelNow,
     SessionLine,
-    job_html,
+    as_it_is,
     mebibytes,
     meters_html,
     sessions_html,
@@ -225,7 +233,8 @@ def test_the_list_shows_what_each_session_does(tmp_path: Path) -> None:
         "idle": "idle", "busy": "running", "held": "held", "done": "idle", "failed": "bad", "flooding": "running",
         "ends": "closed", "gone": "closed", "broken": "running", "empty": "running",
     }  # fmt: skip
-    assert [line.name for line in overview.look("none")] == sorted(["train"] * 7 + ["broken", "empty"])
+    names = [line.name for line in overview.look("none")]
+    assert sorted(names) == sorted(["train"] * 8 + ["broken", "empty"])
     written(tmp_path / "flooding.1.jsonl", *[TextPrinted("s-1", "stdout", "z" * 70_000)] * 2)
     written(tmp_path / "busy.1.jsonl", failed)
     again = {line.session: line for line in overview.look()}
@@ -236,8 +245,36 @@ def test_the_list_shows_what_each_session_does(tmp_path: Path) -> None:
     assert {line.session: line.state for line in overview.look()}["busy"] == "idle"
 
 
+def test_the_last_closed_sessions_are_listed_with_what_closed_them(tmp_path: Path) -> None:
+    assert ClosedSessions(str(tmp_path)).last() == {}
+    for number in range(CLOSED_MAX + 5):
+        path = written(tmp_path / "closed" / f"s{number}.1.jsonl", OPENED, SessionClosed(f"reason {number}"))
+        os.utime(path, (number, number))
+    (tmp_path / "closed" / "s1.2.jsonl.gz").touch()
+    (tmp_path / "closed" / "link.1.jsonl").symlink_to(path)
+    for epoch in (2, 3):
+        written(tmp_path / "closed" / f"s3.{epoch}.jsonl", OPENED)
+    written(tmp_path / "s9.2.jsonl", OPENED)
+    overview = LiveOverview(str(tmp_path))
+    lines = overview.look()
+    assert [(line.session, line.state) for line in lines[:3]] == [
+        ("s9", "idle"),
+        ("s3", "closed"),
+        ("s24", "closed"),
+    ]
+    assert lines[2].cause == "reason 24" and len(lines) == CLOSED_MAX  # the link is none
+    assert overview.newest() == "s9"
+    assert "s0" in {line.session for line in overview.look("s0")}
+    assert overview.look() == lines
+    (tmp_path / "closed" / "s24.1.jsonl").unlink()
+    assert "s24" not in {line.session for line in overview.look()}
+
+
 def test_the_list_marks_the_chosen_one_and_escapes_names() -> None:
-    lines = [SessionLine("a", "<b>", '"x"', "running", 2048.0, 300.0), SessionLine("b", "b", "", "bad")]
+    lines = [
+        SessionLine("a", "<b>", '"x"', "running", memory_mb=2048.0, gpu_memory_mb=300.0),
+        SessionLine("b", "b", "", "bad"),
+    ]
     made = sessions_html(lines, "b")
     assert '<a class="running" href="live?session=a" title="&quot;x&quot;">' in made
     assert "<b>&lt;b&gt;</b><small>busy · RAM\u00a02.0\u00a0GiB · GPU\u00a0300\u00a0MiB</small>" in made
@@ -245,10 +282,163 @@ def test_the_list_marks_the_chosen_one_and_escapes_names() -> None:
     assert "No session yet" in sessions_html([], "")
 
 
+def test_the_list_has_live_sessions_first_and_says_how_others_ended() -> None:
+    lines = [
+        SessionLine("1", "old", "o.ipynb", "closed", "the agent <shut> it down"),
+        SessionLine("2", "gone", "", "ended", "its client left"),
+        SessionLine("3", "zeta", "", "left", ends_at=1780.4),
+        SessionLine("4", "alpha", "", "idle"),
+    ]
+    made = sessions_html(lines, "")
+    names = ["alpha", "zeta", "gone", "old"]
+    assert [made.index(f"<b>{name}</b>") for name in names] == sorted(
+        made.index(f"<b>{name}</b>") for name in names
+    )
+    assert "<small>closed · the agent &lt;shut&gt; it down</small>" in made
+    assert 'title="o.ipynb\nthe agent &lt;shut&gt; it down"' in made
+    assert 'no\u00a0client · <span data-until="1780"></span>' in made
+    assert "ended · its client left" in made
+
+
+LEFT = {"ends_at": 1500.0}
+
+
+@pytest.mark.parametrize(
+    ("state", "kernel", "shown", "cause"),
+    [
+        ("running", KernelNow("k"), "running", ""),
+        ("running", KernelNow("k", left=LEFT), "left", ""),
+        ("held", KernelNow("k", left=LEFT), "left", ""),
+        ("idle", KernelNow("k", is_busy=True, left=LEFT), "running", "its client is gone"),
+        ("running", None, "ended", "its kernel is gone"),
+        ("running", KernelNow("k", end={}), "ended", "its kernel is gone"),
+        ("running", KernelNow("k", end={"cause": "left", "detail": "x"}), "ended", "its client left"),
+        ("idle", KernelNow("k", end={"cause": "oom", "detail": "no memory"}), "ended", "no memory"),
+        ("closed", None, "closed", ""),
+    ],
+)
+def test_a_session_that_nobody_follows_is_not_busy(
+    state: str, kernel: KernelNow | None, shown: str, cause: str
+) -> None:
+    line = as_it_is(SessionLine("s", "s", "", state, opened_at=1000.0), kernel, 1100.0)
+    assert (line.state, line.cause) == (shown, cause)
+    assert line.ends_at == (1500.0 if shown == "left" else None)
+
+
+def test_a_session_that_was_just_opened_counts_as_alive() -> None:
+    assert as_it_is(SessionLine("s", "s", "", "running", opened_at=1000.0), None, 1005.0).state == "running"
+
+
 def test_a_job_tells_its_number_its_node_and_its_end() -> None:
-    assert job_html({"host": "<me>"}) == '<div id="job"><b>&lt;me&gt;</b></div>'
-    made = job_html({"host": "gpu-07", "job": "48", "partition": "gpu", "end": 1780})
-    assert "job 48" in made and "<b>gpu-07</b>" in made and 'data-until="1780"' in made and "gpu" in made
+    assert job_html(LiveJob("<me>")) == '<div id="job"><b>&lt;me&gt;</b></div>'
+    job = LiveJob("gpu-07", "48", "gpu", "running", 1780.0, 750.0)
+    made = job_html(job)
+    assert (
+        "job 48 <i>·</i> running <i>·</i> <b>gpu-07</b> <i>·</i> gpu" in made and 'data-until="1780"' in made
+    )
+    assert "waited 12m30s in the queue" in made
+    other = job_html(LiveJob("a", other="job 49 waits in the queue", other_start=1900.0))
+    assert 'is job 49 waits in the queue, starts about <time data-at="1900">' in other
+    assert "starts" not in job_html(LiveJob("a", other="job 49 running"))
+
+
+ENV = {"SLURMD_NODENAME": "gpu-07", "SLURM_JOB_ID": "48", "SLURM_JOB_PARTITION": "gpu"}
+
+
+def record(**pairs: object) -> str:
+    return "".join(f"{key}={value}\n" for key, value in {"MODE": "slurm", **pairs}.items()) + "END=1\n"
+
+
+def test_a_job_is_known_from_its_environment_and_from_the_status_file() -> None:
+    here = job_here(ENV, "host")
+    assert here == LiveJob("gpu-07", "48", "gpu", "running")
+    assert job_here({**ENV, "SLURM_JOB_END_TIME": "1780"}, "host").end == 1780.0
+    assert job_here({"SLURM_JOB_END_TIME": "x"}, "host") == LiveJob("host")
+    known = with_record(
+        here, record(STATE="ready", JOB_ID=48, ENDS="1790.500", SUBMITTED="1000", JOB_START="1100.2")
+    )
+    assert (known.state, known.end, known.waited_s) == ("running", 1790.0, 100.0)
+    assert with_record(here, record(STATE="stopping", JOB_ID=48)).state == "being stopped"
+    assert with_record(here, record(STATE="ended", JOB_ID=48, ENDS="-1")) == here
+    for damaged in ("", "STATE=stopping\nJOB_ID=48\n", record(STATE="stopping", JOB_ID=48)[:-6]):
+        assert with_record(here, damaged) == here
+
+
+def test_another_job_of_the_project_is_told_with_its_place_in_the_queue() -> None:
+    here = job_here(ENV, "host")
+    queued = with_record(here, record(STATE="pending", JOB_ID=49, ESTIMATE="1900.5"))
+    assert (queued.other, queued.other_start) == ("job 49 waits in the queue", 1900.0)
+    assert with_record(here, record(STATE="ready", JOB_ID=49, ESTIMATE="1900")).other_start == 0.0
+    assert with_record(here, record(STATE="error", JOB_ID=49)).other == ""
+
+
+def test_a_local_server_has_the_job_that_it_is_inside_of_and_no_other() -> None:
+    here = job_here(ENV, "host")
+    assert with_record(here, record(MODE="local", STATE="ready", INSIDE_JOB=48)) == here
+    assert with_record(here, record(MODE="local", STATE="ready")) == LiveJob("gpu-07")
+
+
+def acted(action: str = "comment", session: str = "s", **more: Any) -> HumanActed:
+    return HumanActed(action, session=session, by="ada@login1", **more)
+
+
+def test_what_users_did_is_read_from_all_dashboards_files_as_they_grow(tmp_path: Path) -> None:
+    acts = LiveActs(str(tmp_path / "actions"))
+    acts.look()
+    assert acts.since("s", 0) == ([], 0)
+    one = written(
+        tmp_path / "actions" / "login1-7.jsonl",
+        acted(reason="first", id="d:1"),
+        acted("here", "", id="d:1"),
+        acted("decline", id="d:2"),
+    )
+    with one.open("ab") as file:
+        file.write(encode(Entry(1.0, acted("restart")))[:-20])
+    (tmp_path / "actions" / "link.jsonl").symlink_to(one)
+    (tmp_path / "actions" / "notes.txt").write_bytes(one.read_bytes())
+    acts.look()
+    found, count = acts.since("s", 0)
+    assert [act.text for act in found] == ["ada@login1 to the agent: first"] and count == 1
+    with one.open("ab") as file:
+        file.write(encode(Entry(1.0, acted("restart")))[-20:])
+    written(
+        tmp_path / "actions" / "b.jsonl",
+        acted("interrupt", reason="too slow", outcome="done"),
+        acted("odd", "t"),
+    )
+    acts.look()
+    acts.look()
+    found, count = acts.since("s", 1)
+    assert [act.text for act in found] == [
+        "ada@login1 restarted the kernel", "ada@login1 interrupted the kernel (too slow): done",
+    ] and count == 3  # fmt: skip
+    assert acts.since("t", 0)[0][0].text == "ada@login1 did: odd"
+    assert len({act.key for act in acts.since("s", 0)[0]}) == 3
+    written(one, *[acted("free", reason="d:9")] * KEPT)
+    acts.look()
+    found, count = acts.since("s", 0)
+    assert len(found) == KEPT and count == KEPT + 3 and found[0].text == "ada@login1 holds it no more"
+    assert acts.since("s", count) == ([], count)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"{\n", b'{"k":"human"}\n', b'{"k":"human","action":"x","session":"s","t":"x"}\n', b'[{"k":"human"}]\n']
+)  # fmt: skip
+def test_a_damaged_line_of_an_actions_file_tells_nothing(line: bytes) -> None:
+    assert act_of(line, "f", 0) is None
+
+
+def test_what_a_user_wrote_is_kept_up_to_a_length() -> None:
+    found = act_of(encode(Entry(1.0, acted(reason="x" * 10**6, id="d:1"))), "f", 0)
+    assert found is not None and len(found[1].text) < TEXT_MAX + 100
+
+
+def test_a_time_is_that_of_a_line_and_a_small_file_is_text(tmp_path: Path) -> None:
+    path = written(tmp_path / "s.1.jsonl", OPENED)
+    assert time_at(str(tmp_path), "s", (1, 0)) == 1000.0
+    assert time_at(str(tmp_path), "s", (1, 5)) == time_at(str(tmp_path), "x", (1, 0)) == math.inf
+    (tmp_path / "link").symlink_to(path)
+    assert text_of(str(path)).startswith('{"v":1') and text_of(str(tmp_path / "link")) == ""
 
 
 def sample(cpu: float | None, **gpu: Any) -> dict[str, Any]:

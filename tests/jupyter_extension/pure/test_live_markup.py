@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jlab_tui.core.display.terminal_text import render_terminal
 from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html
 from jlab_tui.jupyter_extension.live_screen import settled
-from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, table_of
+from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, Table, TableCell, table_of
 
 TRICKS = st.text(alphabet=st.sampled_from(list("<>&\"'/=ab \n\r\t\x08\x1b[];0138m#\u202e\ud800\x9b")))
 
@@ -169,6 +169,16 @@ def test_a_table_of_pandas_is_read_without_its_markup() -> None:
 )
 def test_what_is_more_than_a_table_is_none(markup: str) -> None:
     assert table_of(markup) is None
+
+
+def test_columns_of_words_are_told_from_those_of_numbers() -> None:
+    head = "<tr><th></th><th>n</th><th>name</th></tr>"
+    rows = "<tr><th>0</th><td>-1.5e3 %</td><td>NaN</td></tr><tr><th>1</th><td></td><td>ada</td></tr>"
+    table = table_of(f"<table>{head}{rows}</table>")
+    assert table is not None and table.columns_of_words == {2}
+    spanned = table_of(f"<table>{head}{rows}<tr><td colspan=2>x</td></tr></table>")
+    assert spanned is not None and spanned.columns_of_words == set()
+    assert Table([[], [TableCell("x")]]).columns_of_words == {0}
 
 
 @pytest.mark.parametrize("span", ["0", "-1", "x", "", "9999", "²"])
