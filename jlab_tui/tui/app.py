@@ -21,31 +21,27 @@ from textual.events import Key as KeyPressed
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import Screen
-from textual.strip import Strip
 from textual.timer import Timer
 
-from ..core.cli.picture_choice import PictureChoice, Pictures, TerminalFacts, choose_pictures
-from ..core.display.kitty_placeholders import MOST_CELLS
 from ..core.feed.lanes import Bar
-from ..core.server.gpu_idle import GpuIdleWarnings
-from ..core.server.idle_job import IdleEndWarnings, idle_end_sentence
-from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
 from ..services.dashboard.looks import Looks
 from ..services.dashboard.monitor import Source
 from ..services.dashboard.overview import SessionRow, SessionState
-from . import highlight, pixels
+from . import highlight
 from .ansi import one_line
 from .cell_keys import CellKeys, images_of
-from .format import at, shortened
+from .format import shortened
 from .go_to_keys import GoToKeys
 from .hold_keys import HoldKeys
+from .image_drawing import ImageDrawing
 from .kernel_keys import KernelKeys
-from .key_context import by_use, is_possible
+from .key_context import palette_keys
 from .key_palette import KeyCommands
 from .keys import KEYS, NUMBERS, OF_SELECTION
 from .layouts import key_name, locale_of, us_keys
+from .line_keys import LineKeys
 from .look_keys import LookKeys
 from .main_screen import MainScreen
 from .narrator import Narrator
@@ -56,9 +52,10 @@ from .plain_ascii import AsciiFilter
 from .presets import next_preset
 from .replay_keys import ReplayKeys
 from .run_end_bell import RunEndBell
-from .screen_texts import idle_notices, summary
+from .screen_texts import summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import targets_of
+from .server_warnings import ServerWarnings
 from .steering_keys import SteeringKeys
 from .style_sheet import KeptStylesheet
 from .terminal import T, TerminalApp
@@ -99,6 +96,7 @@ class Dashboard(TerminalApp):
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
         self._steering_keys = SteeringKeys(actions, looks, outcomes, self.push_screen, self._edit)
+        self._line_keys = LineKeys(self._kernel_keys, self._steering_keys)
         self._hold_keys = HoldKeys(actions, outcomes, self.say, self.push_screen, self._edit)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._go_to_keys = GoToKeys(
@@ -108,11 +106,8 @@ class Dashboard(TerminalApp):
         self._replay_keys = ReplayKeys(options.recording)
         self._timeline_keys = TimelineKeys(source, options, self.push_screen, self._show_bar)
         self._bell = RunEndBell()
-        self._notices = Notices()
-        self._idle_end = IdleEndWarnings()
-        self._gpu_idle = GpuIdleWarnings(options.gpu_idle_warn_min)
+        self._warnings = ServerWarnings(self.say, options.gpu_idle_warn_min, options.local)
         self._to_ascii = AsciiFilter()
-        self._asked_of: Target | None = None
         self._news_timer: Timer | None = None
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
@@ -120,7 +115,7 @@ class Dashboard(TerminalApp):
         self._us_keys = us_keys(locale_of(os.environ))
         self._used: Counter[str] = Counter()
         """how often each action was called"""
-        self._pictures = self._choice("")
+        self._images = ImageDrawing(self, options.pictures, ascii_only=options.ascii)
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.source, self.options)
@@ -231,20 +226,13 @@ class Dashboard(TerminalApp):
             return
         server = self.source.server
         self.main.update(server=server, sessions=self.source.rows)
-        notices, ends = (server.notices, server.record.ends) if server is not None else ((), 0.0)
-        for notice in self._notices.due(notices, ends, self.options.clock()):
-            self.say(notice, severity="warning")
+        self._warnings.server_changed(server, self.options.clock())
 
     def on_resources_changed(self) -> None:
         if self.is_leaving:
             return
         sample = self.source.samples[-1] if self.source.samples else None
-        for notice in idle_notices(self._gpu_idle, sample, self.view.sessions):
-            self.say(notice, title="Idle GPU", severity="warning")
-        plan, now = sample.idle_end if sample is not None else None, self.options.clock()
-        if self._idle_end.due(plan, now) and plan is not None:
-            text = idle_end_sentence(plan, lambda when: at(when, self.options.local, "%H:%M"))
-            self.say(text, title="Idle job", severity="warning", timeout_s=60)
+        self._warnings.measured(sample, self.view.sessions, self.options.clock())
         if not self.view.measured_at:  # show the first ones at once, later ones with the next second
             self.main.update(sessions=self.source.rows, measured_at=self._measured_at)
 
@@ -292,22 +280,18 @@ class Dashboard(TerminalApp):
             self._kernel_keys.interrupt(target)
 
     async def action_interrupt_why(self) -> None:
-        self._asked_of = self._target()
-        if self._asked_of is not None:
-            name = shortened(one_line(self._asked_of.name), 24)
-            await self.main.prompt.ask("reason", f"Interrupt {name}, because:", "")
+        if (target := self._target()) is not None:
+            await self._line_keys.interrupt_why(target, self.main.prompt.ask)
 
     def action_comment(self) -> None:
         if (target := self._target()) is not None:
             self._steering_keys.comment(target)
 
     async def action_own_cell(self) -> None:
-        self._asked_of = self._target()
-        if self._asked_of is not None:
-            row = self._row_of(self._asked_of)
+        if (target := self._target()) is not None:
+            row = self._row_of(target)
             is_busy = row is not None and row.state is SessionState.BUSY
-            kind, label = ("look", "look, not saved:") if is_busy else ("own", ":")
-            await self.main.prompt.ask(kind, label, "")
+            await self._line_keys.own_cell(target, self.main.prompt.ask, is_busy=is_busy)
 
     def action_own_cell_written(self) -> None:
         if (target := self._target()) is not None:
@@ -469,15 +453,8 @@ class Dashboard(TerminalApp):
     def on_prompt_answered(self, message: PromptAnswered) -> None:
         self.feed.focus()
         match message.kind:
-            case "reason":
-                target, self._asked_of = self._asked_of, None
-                if target is not None and not message.is_given_up:
-                    self._kernel_keys.interrupt(target, message.text.strip())
-            case "own" | "look" as kind:
-                target, self._asked_of = self._asked_of, None
-                if target is not None and not message.is_given_up:
-                    act = self._steering_keys.run if kind == "own" else self._steering_keys.look
-                    act(target, message.text)
+            case "reason" | "own" | "look":
+                self._line_keys.answered(message)
             case "filter":
                 self.main.update(name_filter=message.text.strip())
             case _:
@@ -509,61 +486,34 @@ class Dashboard(TerminalApp):
 
     def terminal_named(self, name: str) -> None:
         """Draw images again if the terminal can have them finer."""
-        before, self._pictures = self._pictures, self._choice(name)
-        if self._pictures.kind is not before.kind and not self.options.ascii:
+        if self._images.terminal_named(name):
             self.main.draw_images_again()
-
-    def _choice(self, name: str) -> PictureChoice:
-        terminal = TerminalFacts(is_terminal=True, name=name, in_tmux=bool(os.environ.get("TMUX")))
-        return choose_pictures(self.options.pictures, terminal)
 
     def on_image_wanted(self, message: ImageWanted) -> None:
         self.run_worker(self._draw_image(message), group="images")
 
     async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
-        strips: Sequence[Strip] | None = None
-        if self._pictures.kind is Pictures.KITTY and not self.options.ascii:
-            strips = await self._in_pixels(output.data, columns, rows)
-        if strips is None:
-            strips = await asyncio.to_thread(
-                pixels.drawn,
-                output.data,
-                columns,
-                rows,
-                output.texts,
-                ascii_only=self.options.ascii,
-                octants=self._pictures.in_cells is Pictures.OCTANTS,
-            )
+        strips = await self._images.draw(output, columns, rows)
         self.main.image_ready(output, columns, rows, strips)
         if isinstance(self.screen, ImageScreen):
             self.screen.image_ready(output, columns, rows, strips)
 
-    async def _in_pixels(self, data: str, columns: int, rows: int) -> Sequence[Strip] | None:
-        if max(columns, rows) > MOST_CELLS or not self.can_show_pixels:
-            return None
-        found = await asyncio.to_thread(pixels.png_of, data)
-        if found is None or not self.line.carries(len(found.png)):
-            return None
-        return await self.show_pixels(found.png, columns, rows, found.ground)
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield our commands first, with their keys, then Textual's own."""
-        context = {key.action for key in self.main.query_one(KeyLine).keys}
         server = self.source.server
-        for key in by_use(KEYS, self._used, context):
-            if screen is not self.main and (key.action in OF_SELECTION or key.action.startswith("screen.")):
-                continue
-            if is_possible(
-                key,
-                is_live=server is not None and server.state.is_live,
-                has_kernel=self.main.target is not None,
-                may_act=not self.options.readonly,
-                replays=self._replay_keys.has_recording,
-            ):
-                yield SystemCommand(
-                    f"{key.label} ({key.shown})", key.sentence, lambda action=key.action: self._call(action)
-                )
+        for key in palette_keys(
+            self._used,
+            {key.action for key in self.main.query_one(KeyLine).keys},
+            is_selection_shown=screen is self.main,
+            is_live=server is not None and server.state.is_live,
+            has_kernel=self.main.target is not None,
+            may_act=not self.options.readonly,
+            replays=self._replay_keys.has_recording,
+        ):
+            yield SystemCommand(
+                f"{key.label} ({key.shown})", key.sentence, lambda action=key.action: self._call(action)
+            )
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys", "Maximize", "Minimize", "Screenshot"):
                 yield command

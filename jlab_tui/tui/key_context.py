@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from ..core.feed.items import FeedCell
 from ..services.dashboard.overview import SessionState
 from .cell_keys import images_of, tables_of
-from .keys import NEEDY, Key
+from .keys import KEYS, NEEDY, OF_SELECTION, Key
 from .view_state import ViewState
 
 
@@ -36,6 +36,25 @@ def is_possible(key: Key, *, is_live: bool, has_kernel: bool, may_act: bool, rep
     if key.action == "stop":
         return is_live
     return key.action == "hold_all" or not (key.acts or key.looks) or (is_live and has_kernel)
+
+
+def palette_keys(
+    used: Mapping[str, int],
+    context: Container[str],
+    *,
+    is_selection_shown: bool,
+    is_live: bool,
+    has_kernel: bool,
+    may_act: bool,
+    replays: bool,
+) -> list[Key]:
+    """Return the keys that the palette offers: those that can do something on the screen below it. `context`: actions in the footer."""
+    return [
+        key
+        for key in by_use(KEYS, used, context)
+        if is_possible(key, is_live=is_live, has_kernel=has_kernel, may_act=may_act, replays=replays)
+        and (is_selection_shown or not (key.action in OF_SELECTION or key.action.startswith("screen.")))
+    ]
 
 
 def by_use(keys: Iterable[Key], used: Mapping[str, int], context: Container[str]) -> list[Key]:

@@ -18,7 +18,9 @@ Act = Callable[[], Awaitable[str]]
 class Say(Protocol):
     """Shows a notification; its text is never markup."""
 
-    def __call__(self, text: str, *, title: str = "", severity: str = "information") -> None: ...
+    def __call__(
+        self, text: str, *, title: str = "", severity: str = "information", timeout_s: float = 6
+    ) -> None: ...
 
 
 class Outcomes:

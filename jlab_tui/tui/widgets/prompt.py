@@ -30,7 +30,7 @@ class Prompt(Horizontal):
     ]
     kind = ""
 
-    async def ask(self, kind: str, label: str, text: str) -> None:
+    async def ask(self, kind: str, label: str, text: str = "") -> None:
         self.kind = kind
         if not self.children:
             await self.mount(Static(), Input(select_on_focus=True))
