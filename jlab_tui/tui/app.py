@@ -142,7 +142,7 @@ class Dashboard(TerminalApp):
         self.call_after_refresh(self._begin)
 
     def _name_pane(self, view: ViewState) -> None:
-        if (title := summary(view.server, view.sessions)) != self._pane_title:
+        if view.has_looked and (title := summary(view.server, view.sessions)) != self._pane_title:
             self._pane_title = title
             self.set_pane_title(f"jlab {title}")
 
@@ -225,7 +225,7 @@ class Dashboard(TerminalApp):
         if self.is_leaving:
             return
         server = self.source.server
-        self.main.update(server=server, sessions=self.source.rows)
+        self.main.update(server=server, has_looked=self.source.has_looked, sessions=self.source.rows)
         self._warnings.server_changed(server, self.options.clock())
 
     def on_resources_changed(self) -> None:

@@ -67,7 +67,7 @@ class MainScreen(Screen[None]):
 
     def __init__(self, source: Source, options: DashboardOptions) -> None:
         super().__init__()
-        self.set_reactive(MainScreen.view, ViewState(server=source.server))
+        self.set_reactive(MainScreen.view, ViewState(server=source.server, has_looked=source.has_looked))
         self._source = source
         self._options = options
         self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
@@ -170,7 +170,7 @@ class MainScreen(Screen[None]):
         is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
         if (
             is_second
-            or old.server != new.server
+            or (old.server, old.has_looked) != (new.server, new.has_looked)
             or old.needs_user != new.needs_user
             or bool(old.sessions) != bool(new.sessions)
         ):
@@ -224,7 +224,7 @@ class MainScreen(Screen[None]):
         used = f"{sample.gpu_hours}." if sample is not None and sample.gpu_hours is not None else ""
         panel = self.query_one(StatePanel)
         panel.is_told = options.story is not None
-        panel.show(view.server, now, options.local, used)
+        panel.show(view.server, now, options.local, used, is_known=view.has_looked)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             draw_graphs(self, view, source, options, self.glyphs)
         draw_strip(self, view, source, options)
@@ -234,7 +234,9 @@ class MainScreen(Screen[None]):
         idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if ends > 0 else 0.0
         time = at(now, options.local)
         self.query_one(Header).show(
-            HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
+            HeaderState(
+                view.server, view.sessions, sample, seen_at, time, flag, idle, is_known=view.has_looked
+            )
         )
         self._draw_keys()
 

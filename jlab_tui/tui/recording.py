@@ -45,6 +45,7 @@ class Recording:
         self.feed = Feed()
         ready = ServerRecord(ServerState.READY, Mode.LOCAL)
         self.server: ServerStatus | None = server or ServerStatus(ready, "replay", "")
+        self.has_looked = True
         self.is_loaded = False
         self._session = session
         self._entries = sorted(entries, key=lambda entry: entry.at)

@@ -106,13 +106,7 @@ class TableScreen(Screen[None]):
         self._view.move(rows, columns)
         many = f"{self._number + 1}/{len(self._tables)}, " if len(self._tables) > 1 else ""
         is_cut = self._view.grid.is_cut and not self._view.whole_cells
-        wide = (
-            ", w shows fewer columns whole"
-            if is_cut
-            else ", w shows more columns"
-            if self._view.whole_cells
-            else ""
-        )
+        wide = ", w whole cells" if is_cut else ", w more columns" if self._view.whole_cells else ""
         self._view.border_subtitle = Content(f"{many}{self._view.place}{wide}, esc closes")
 
     def action_widen(self) -> None:

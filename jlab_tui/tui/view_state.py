@@ -16,6 +16,8 @@ from .selection import ALL, named_like, row_of
 @dataclass(frozen=True, slots=True)
 class ViewState:
     server: ServerStatus | None = None
+    has_looked: bool = False
+    """whether there is no server where `server` is None"""
     sessions: tuple[SessionRow, ...] = ()
     """in the order of the list"""
     unread: Mapping[str, int] = field(default_factory=dict)

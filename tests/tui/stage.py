@@ -126,6 +126,7 @@ class StillSource:
         self.feed = Feed()
         self.server = server
         self.samples: deque[Sample] = deque(samples)
+        self.has_looked = False
         self.is_loaded = False
         self.kernels = kernels
         self.listener: Listener | None = None
@@ -162,6 +163,7 @@ class StillSource:
 
     async def run(self, listener: Listener) -> None:
         self.listener = listener
+        self.has_looked = True
         listener.server_changed()
         self.is_loaded = True
         self.play(self._entries)

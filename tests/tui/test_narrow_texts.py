@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
 from jlab_tui.core.feed.items import ErrorOutput, FeedCell
+from jlab_tui.services.dashboard.monitor import Listener
 from jlab_tui.tui.blocks import ErrorBlock, Frame
 from jlab_tui.tui.format import UNICODE
 from jlab_tui.tui.themes import Palette
@@ -13,6 +15,7 @@ from jlab_tui.tui.widgets.detail import Detail, DetailState
 from jlab_tui.tui.widgets.state_panel import panel_rows
 
 from . import stage
+from .screen import dashboard, screen_text, settled
 
 PALETTE = Palette({}, dark=True)
 
@@ -61,3 +64,18 @@ def test_a_queue_says_its_whole_reason_at_any_width() -> None:
         assert all(len(row) <= width for row in rows)
         assert " ".join(" ".join(rows).split()).count("of them want every node") == 2
         assert any("31 of 32 nodes busy" in row for row in rows)
+
+
+async def test_before_the_server_was_looked_for_nobody_says_that_there_is_none() -> None:
+    class Looking(stage.StillSource):
+        async def run(self, listener: Listener) -> None:
+            self.listener, self.is_loaded = listener, True
+            await asyncio.Event().wait()
+
+    source = Looking(server=None)
+    async with dashboard(source, (80, 24)) as (app, pilot):
+        assert "Looking for the Jupyter server" in screen_text(app) and "o server" not in screen_text(app)
+        source.has_looked = True
+        source.become(None)
+        await settled(app, pilot)
+        assert "No Jupyter server is running" in screen_text(app) and "○ no server" in screen_text(app)

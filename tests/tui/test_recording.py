@@ -85,7 +85,7 @@ async def test_a_recording_is_paused_and_sought_and_shows_the_state_at_that_time
         app,
         pilot,
     ):
-        assert "paused     1× 0:01:40/0:01:40" in screen_text(app)
+        assert "ended      1× 0:01:40/0:01:40" in screen_text(app)
         assert "second()" in screen_text(app) and "CPU 100%" in screen_text(app)
         await pilot.press(*["left"] * 35)  # two seconds each
         await until(pilot, lambda: "second()" not in screen_text(app))

@@ -119,12 +119,12 @@ async def test_w_shows_long_cells_of_a_table_whole_and_others_again() -> None:
         app.main.choose("probe1")
         await settled(app, pilot)
         await pilot.press("v")
-        await until(pilot, lambda: "w shows fewer columns whole" in screen_text(app))
+        await until(pilot, lambda: "w whole cells" in screen_text(app))
         assert "x" * 40 not in screen_text(app) and "y" * 39 + "…" in screen_text(app)
         await pilot.press("w")
         text = screen_text(app)
-        assert "x" * 60 in text and "w shows more columns" in text and "2 columns to the right" in text
+        assert "x" * 60 in text and "w more columns" in text and "2 columns to the right" in text
         await pilot.press("right")
         assert "y" * 60 in screen_text(app)
         await pilot.press("g", "w")
-        assert "x" * 40 not in screen_text(app) and "fewer columns whole" in screen_text(app)
+        assert "x" * 40 not in screen_text(app) and "w whole cells" in screen_text(app)

@@ -68,7 +68,9 @@ class Source(Protocol):
     """What a dashboard shows: a `Monitor`, or a recording."""
 
     server: ServerStatus | None
-    """None: nothing has been started"""
+    """None: nothing has been started, or `has_looked` is False"""
+    has_looked: bool
+    """whether the server was looked for"""
 
     @property
     def samples(self) -> deque[Sample]: ...
@@ -135,6 +137,7 @@ class Monitor:
         """`clock` gives epoch seconds, as the journals have them; `details` names the log after a fault; `bring_up`
         starts the server."""
         self.server: ServerStatus | None = None
+        self.has_looked = False
         self.kernels: tuple[KernelInfo, ...] | None = None
         self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
         self._observer = observer
@@ -249,8 +252,8 @@ class Monitor:
         status = await self._observer.look()
         if status is None or status.state is not ServerState.READY:
             self.kernels = None
-        if status != before:
-            self.server = status
+        if status != before or not self.has_looked:
+            self.server, self.has_looked = status, True
             listener.server_changed()
 
     async def _measure(self, listener: Listener, rounds: int) -> None:

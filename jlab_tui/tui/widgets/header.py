@@ -33,6 +33,8 @@ class HeaderState:
     """`read-only`"""
     gpu_idle_min: int = 0
     """a kernel holds an idle GPU for so long, and a site may end the job"""
+    is_known: bool = True
+    """False before the server was looked for"""
 
 
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
@@ -42,7 +44,10 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
         server.state if server else None, server.reachable if server else None, glyphs
     )
     title = Segment(" jlab-mcp ", palette.style("primary", reverse=True, bold=True))
-    word = one_line(server.phase) or word if server is not None else word
+    if server is not None:
+        word = one_line(server.phase) or word
+    elif not state.is_known:
+        mark, word = glyphs.starting, "looking"
     left: Row = [title, Segment(f" {mark} {word}", palette.style(hue, bold=True))]
     used = _length(left)
     parts: list[tuple[int, str, Row]] = []

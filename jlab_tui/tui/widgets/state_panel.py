@@ -23,10 +23,10 @@ _LABEL = 11
 """columns of the names of facts"""
 
 
-def panel_title(state: ServerState | None) -> str:
+def panel_title(state: ServerState | None, *, is_known: bool = True) -> str:
     match state:
         case None:
-            return "No server"
+            return "No server" if is_known else "Server"
         case ServerState.PENDING:
             return "Queue"
         case ServerState.STARTING:
@@ -51,9 +51,10 @@ def panel_rows(
     used: str = "",
     *,
     is_told: bool = False,
+    is_known: bool = True,
 ) -> list[Row]:
     """Return the rows of the panel: facts, sentences, what to do. `used`: what a job that is over used, if that is known;
-    `is_told`: the server belongs to a story and ends with it."""
+    `is_told`: the server belongs to a story and ends with it; `is_known`: it was looked for."""
     text, muted = palette.style(), palette.style("muted")
     rows: list[Row] = []
 
@@ -63,7 +64,9 @@ def panel_rows(
             for piece in wrap_words(one_line(sentence), palette.style(hue, bold=bold), width - 2)
         )
 
-    if server is None:
+    if server is None and not is_known:
+        say("Looking for the Jupyter server of this project ...")
+    elif server is None:
         say("No Jupyter server is running for this project.", bold=True)
     else:
         _say_state(server, say)
@@ -79,7 +82,8 @@ def panel_rows(
         if server.hint:
             say(server.hint, "primary")
     keys: Row = [Segment(" ")]
-    for key, label in [("q", "leave")] if is_told else state_keys(server.state if server else None):
+    state = server.state if server else None
+    for key, label in [("q", "leave")] if is_told or not is_known else state_keys(state):
         keys += [Segment(key, palette.style("accent", bold=True)), Segment(f" {label}   ", text)]
     rows.append([])
     rows.append(keys)
@@ -201,13 +205,17 @@ class StatePanel(StripWidget):
     """None before the first look"""
     used = ""
     is_told = False
+    is_known = False
 
-    def show(self, server: ServerStatus | None, now: float, local: LocalTime, used: str = "") -> None:
+    def show(
+        self, server: ServerStatus | None, now: float, local: LocalTime, used: str = "", *, is_known: bool
+    ) -> None:
         state = server.state if server else None
         moves = state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
-        if self.local is None or server != self.server or moves:
+        if self.local is None or (server, is_known) != (self.server, self.is_known) or moves:
             self.server, self.now, self.local, self.used = server, now, local, used
-            self.border_title = panel_title(state)
+            self.is_known = is_known
+            self.border_title = panel_title(state, is_known=is_known)
             self.set_class(state is ServerState.ERROR, "-error")
             self.rebuild()
             self.refresh(layout=True)
@@ -219,7 +227,8 @@ class StatePanel(StripWidget):
         if self.local is None:
             return []
         looks = self.palette, self.glyphs, self.local
-        return panel_rows(self.server, width, self.now, *looks, self.used, is_told=self.is_told)
+        is_told, is_known = self.is_told, self.is_known
+        return panel_rows(self.server, width, self.now, *looks, self.used, is_told=is_told, is_known=is_known)
 
     def build(self, width: int, height: int) -> list[Strip]:
         rows = self._rows(width)

@@ -77,7 +77,8 @@ class TimeStrip(StripWidget):
         playback = self.state.playback
         if playback is None:
             return f" {span(self.state.span_s)}".ljust(LIVE_LABEL)[: max(0, width - 1)]
-        word = "playing" if self.state.is_playing else "paused"
+        is_over = self.state.now >= playback.last
+        word = "playing" if self.state.is_playing else "ended" if is_over else "paused"
         speed = f"{playback.speed:g}{self.glyphs.times}"
         whole = clock(playback.last - playback.first)
         gone = clock(self.state.now - playback.first).rjust(len(whole))

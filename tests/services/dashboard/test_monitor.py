@@ -55,6 +55,7 @@ class Heard:
         self.changes: list[Change] = []
         self.troubles: list[str] = []
         self.read: list[str] = []
+        self.looks = 0
 
     def items_changed(self, changes: Sequence[Change]) -> None:
         self.changes += changes
@@ -63,7 +64,7 @@ class Heard:
         self.read.append(session)
 
     def server_changed(self) -> None:
-        pass
+        self.looks += 1
 
     def resources_changed(self) -> None:
         pass
@@ -150,6 +151,18 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def opened(session: str, kernel: str = "k") -> SessionOpened:
     return SessionOpened(session, session, f"/nb/{session}.ipynb", kernel, HOST, 1.0)
+
+
+async def test_that_there_is_no_server_is_news_once(place: Place) -> None:
+    class Empty(Node):
+        async def look(self) -> ServerStatus | None:  # type: ignore[override]
+            return None
+
+    monitor = place.monitor(Empty())
+    assert not monitor.has_looked
+    async with running(monitor) as heard:
+        await until(lambda: monitor.has_looked)
+        assert (monitor.server, heard.looks) == (None, 1)
 
 
 async def test_all_epochs_are_read_and_news_come_by_bell_and_without(place: Place) -> None:
