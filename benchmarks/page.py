@@ -8,6 +8,7 @@ are the browser's (the clock is the same machine's), memory and CPU time those o
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import statistics
@@ -64,10 +65,17 @@ class Stage:
     def open(self, session: str) -> Tab:
         return self.browser.open(f"{self.server.facts['url']}jlab-mcp/live?session={session}&token={TOKEN}")
 
-    def renderer_mb(self) -> float:
-        """The largest process that draws pages."""
+    def memory(self, tab: Tab) -> Memory:
+        """Find the process that draws a tab: it is the one that computes when the tab does."""
+        before = self._renderers()
+        tab.js("(() => { const end = Date.now() + 200; while (Date.now() < end); })()")
+        after = self._renderers()
+        return memory_of(max(after, key=lambda pid: after[pid] - before.get(pid, 0.0)))
+
+    def _renderers(self) -> dict[int, float]:
+        """CPU seconds of each process that draws pages."""
         found = self.browser.ask("SystemInfo.getProcessInfo")["processInfo"]
-        return max(rss_mb(one["id"]) for one in found if one["type"] == "renderer")
+        return {one["id"]: one["cpuTime"] for one in found if one["type"] == "renderer"}
 
     def server_cpu(self) -> float:
         fields = (
@@ -79,9 +87,24 @@ class Stage:
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+@dataclass
+class Memory:
+    """Of a process, in MB."""
+
+    share: float
+    """its own, and its part of what it shares with the browser's other processes, such as the program (PSS)"""
+    own: float
+    resident: float
+    """with all that it shares: 110 MB are the program"""
+
+    def __str__(self) -> str:
+        return f"{self.share:.0f} MB ({self.own:.0f} of its own, {self.resident:.0f} with the whole program)"
+
+
+def memory_of(pid: int) -> Memory:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]
+    mb = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+    return Memory(mb["Pss"], mb["Private_Clean"] + mb["Private_Dirty"], mb["Rss"])
 
 
 @contextmanager
@@ -138,21 +161,24 @@ def opening(at: Stage) -> None:
     size = (at.sessions / "many.1.jsonl").stat().st_size / 1e6
     server = at.server.rss_mb()
     empty = at.browser.open("data:text/html,empty")
-    bare = at.renderer_mb()
+    bare = at.memory(empty)
     empty.close()
     tab = at.open("many")
     took = tab.js("performance.getEntriesByType('navigation')[0].duration")
     tab.until("document.querySelectorAll('.cell').length === 100")
-    print(f"10,000 cells ({size:.1f} MB): opens in {took:.0f} ms (reach: 1000); the tab holds {at.renderer_mb():.0f} MB "
-          f"(reach: 150; an empty one {bare:.0f}), "
-          f"the server {at.server.rss_mb() - server:+.0f} MB")  # fmt: skip
+    print(f"10,000 cells ({size:.1f} MB): opens in {took:.0f} ms (reach: 1000); the tab holds {at.memory(tab)} "
+          f"(reach: 150); an empty one {bare}; the server {at.server.rss_mb() - server:+.0f} MB")  # fmt: skip
     begun = time.perf_counter()
-    while tab.js("document.querySelectorAll('.cell').length") < 10_000:
-        before = tab.js("document.querySelectorAll('.cell').length")
+    first = "document.querySelector('.code').textContent"
+    while "'cell 0'" not in (before := tab.js(first)):
         tab.js("document.getElementById('cells').scrollTo(0, 0), document.getElementById('earlier').click()")
-        tab.until(f"document.querySelectorAll('.cell').length > {before}")
+        tab.until(f"{first} !== {json.dumps(before)} && !document.getElementById('earlier').disabled")
+    count, took = tab.js("document.querySelectorAll('.cell').length"), time.perf_counter() - begun
+    most = at.memory(tab)
+    tab.ask("HeapProfiler.collectGarbage")
     print(
-        f"all of them, 99 times `Earlier cells`: {time.perf_counter() - begun:.1f} s; the tab holds {at.renderer_mb():.0f} MB"
+        f"back to the first, 99 times `Earlier cells`: {took:.1f} s; the document has {count} cells, the tab {most}, "
+        f"after a collection {at.memory(tab)}"
     )
     tab.close()
 
@@ -175,7 +201,7 @@ def flood(at: Stage, seconds: int = 10) -> None:
     cpu = (at.server_cpu() - cpu) / seconds
     late = [1000 * (seen - written) for mark, written in waits if (seen := tab.js(f"window.seen.{mark}"))]
     print(f"1 MB/s for {seconds} s: to the screen median {statistics.median(late):.0f} ms, last {late[-1]:.0f} ms; "
-          f"server {100 * cpu:.0f} % of a core, the tab {at.renderer_mb():.0f} MB")  # fmt: skip
+          f"server {100 * cpu:.0f} % of a core, the tab {at.memory(tab)}")  # fmt: skip
     tab.close()
 
 

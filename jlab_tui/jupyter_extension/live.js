@@ -8,7 +8,7 @@
   const follow = document.getElementById("follow");
   const session = body.dataset.session;
   const ahead = Date.now() / 1000 - Number(body.dataset.now); // of the server's clock
-  const KEPT = 600; // items in the document: what is far from the screen goes
+  const KEPT = 300; // items in the document: what is far from the screen goes
   const REST = 60000; // ms out of sight, after which a page leaves its connection to others: a browser has six for a server
   let source = null;
   let resting = 0;

@@ -266,16 +266,16 @@ def test_a_page_keeps_a_part_of_a_long_record_and_comes_back_to_its_end(
         first = tab.js(f"{sources}[0]")
         tab.js("document.querySelector('#earlier').click()")
         tab.until(f"{sources}[0] !== '{first}'")
-    assert tab.js(f"{sources}[0]") == "x = 0" and tab.js(f"{sources}.length") == 600
+    assert tab.js(f"{sources}[0]") == "x = 0" and tab.js(f"{sources}.length") == 300
     write(sessions / "s.1.jsonl", *ran("s", 1000))
     tab.until("!document.querySelector('#follow').hidden")
-    assert tab.js(f"{sources}.at(-1)") == "x = 599", "no gap in what is shown"
+    assert tab.js(f"{sources}.at(-1)") == "x = 299", "no gap in what is shown"
     tab.js("document.querySelector('#follow').click()")
     tab.until(f"{sources}.at(-1) === 'x = 1000'")
-    for number in range(1001, 1600):
+    for number in range(1001, 1400):
         write(sessions / "s.1.jsonl", *ran("s", number))
-    tab.until(f"{sources}.at(-1) === 'x = 1599'")
-    assert tab.js(f"{sources}.length") <= 600
+    tab.until(f"{sources}.at(-1) === 'x = 1399'")
+    assert tab.js(f"{sources}.length") <= 300
     assert tab.console == []
 
 
