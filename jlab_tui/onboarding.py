@@ -62,11 +62,11 @@ def run_init(
         print("Claude Code:")
         print(f"  {shlex.join(claude_command(command, user=user))}")
     elif choices.has_plugin and place is None:
-        _say_plugin(settings, env)
+        _say_plugin(settings, env, asks=not allow)
     elif user:
         _register_everywhere(command, env)
     else:
-        _register_here(settings, command)
+        _register_here(settings, command, asks=not allow)
         if place is None:
             remotes.forget(settings.cwd)
         else:
@@ -96,8 +96,8 @@ _PLACES = (PREFIX + "DIR", PREFIX + "STATUS_DIR")
 _ASKS = "It then asks before each tool, unless `jlab-mcp init --allow` has told it that all of jlab-mcp's may run."
 
 
-def _say_plugin(settings: Settings, env: Mapping[str, str]) -> None:
-    """Say that nothing is to be registered; a second server would have the same tools under other names."""
+def _say_plugin(settings: Settings, env: Mapping[str, str], *, asks: bool) -> None:
+    """Say that nothing is to be registered; a second server would have the same tools under other names. `asks`: before each tool."""
     print(
         "Claude Code has the plugin jlab-mcp, which registers the server for every project; nothing was added."
     )
@@ -106,10 +106,11 @@ def _say_plugin(settings: Settings, env: Mapping[str, str]) -> None:
         print(f"It is registered a second time in {where}. To keep the plugin's alone:")
         print(f"  claude mcp remove {NAME}")
     print("Start Claude Code in this directory.")
-    print(_ASKS)
+    if asks:
+        print(_ASKS)
 
 
-def _register_here(settings: Settings, command: Command) -> None:
+def _register_here(settings: Settings, command: Command, *, asks: bool) -> None:
     path = settings.cwd / ".mcp.json"
     merged = register_in_project(path, command)
     if not merged.is_changed:
@@ -122,7 +123,8 @@ def _register_here(settings: Settings, command: Command) -> None:
     print(
         "Some versions mark another answer, which Enter then takes; `claude mcp reset-project-choices` lets it ask again."
     )
-    print(_ASKS)
+    if asks:
+        print(_ASKS)
     print("The same without the file:")
     print(f"  {shlex.join(claude_command(command))}")
 

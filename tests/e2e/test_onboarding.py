@@ -85,6 +85,7 @@ def test_a_client_that_was_told_no_is_found_and_init_says_and_allows_what_it_ask
         "choose `Use this MCP server`" in told
         and "Some versions mark another answer" in told
         and f"{local}: mcp__jlab-mcp added" in told
+        and "asks before each tool" not in told
     )
     settings = json.loads(local.read_text(encoding="utf-8"))
     assert settings == {"permissions": {"allow": ["mcp__jlab-mcp"]}}
