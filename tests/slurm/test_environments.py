@@ -14,7 +14,7 @@ from tests.project import Project
 
 from .machines import Cluster
 
-pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 
 def environment(root: Path, *, runs_on_nodes: bool) -> Path:

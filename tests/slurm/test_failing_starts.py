@@ -14,7 +14,7 @@ from tests.project import Project
 
 from .machines import Cluster, read_only, wait_for
 
-pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm-starts"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 SQUAT = "import socket, sys; s = socket.create_server(('', int(sys.argv[1]))); print('up', flush=True); s.accept()"
 HALF = """

@@ -14,7 +14,7 @@ from tests.project import COMMAND, Project, until
 from .machines import Cluster
 from .reaching import bridges, forwards
 
-pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm-starts"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 SHELL = f"""#!/bin/sh
 {COMMAND} doctor > doctor

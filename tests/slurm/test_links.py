@@ -24,7 +24,7 @@ from .machines import Cluster, Node
 from .reaching import bridges, forwards, listeners, logs_in, steps
 from .test_trust import client_of, hosts_of_its_own
 
-pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 PORTS = {"JLAB_MCP_PORT_MIN": "18432", "JLAB_MCP_PORT_MAX": "18687"}
 

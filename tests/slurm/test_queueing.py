@@ -55,7 +55,7 @@ def test_a_job_stays_queued_when_the_patience_ends_and_the_next_start_waits_for_
     status = lab.run("status")
     assert status.returncode == 3
     assert f"scontrol release {job_id}" in status.stdout
-    waited = lab.run("wait", "--timeout", "0.5")
+    waited = lab.run("wait", "--timeout", "3")
     assert waited.returncode == 3 and "You put it on hold" in waited.stdout
     assert waited.stderr.startswith("jlab-mcp: Not ready after ") and "hold" not in waited.stderr, "told once"
     stopped = lab.run("stop")

@@ -24,7 +24,7 @@ from tests.security.test_impostors import ANSWER, tcp
 from .machines import Cluster
 from .reaching import bridges
 
-pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm-starts"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 HANDSHAKE, ALERT = 22, 21
 
