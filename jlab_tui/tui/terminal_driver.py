@@ -7,7 +7,8 @@ import selectors
 import threading
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any, Protocol
 
@@ -20,6 +21,8 @@ from .answer_filter import AnswerFilter
 from .paste_filter import PasteFilter
 
 _READ_BYTES, _READ_S = 4096, 0.1
+_QUIET_ROUNDS = 5
+"""reads without news after which nothing is left of a key that comes in parts: only news wake the thread then"""
 GOODBYE_S, FIRST_GOODBYE_S = 1.0, 0.2
 """longest wait for an answer under way, which the shell would get otherwise; from a terminal that has never answered"""
 
@@ -58,8 +61,32 @@ class ToldFile:
         return self._file.fileno()
 
 
+class ReadableEvent(threading.Event):
+    """An event for which a selector can wait, too."""
+
+    _signal = -1
+
+    @contextmanager
+    def readable(self) -> Iterator[int]:
+        """A descriptor that can be read once the event is set."""
+        read, self._signal = os.pipe()
+        try:
+            yield read
+        finally:
+            signal, self._signal = self._signal, -1
+            os.close(signal)
+            os.close(read)
+
+    def set(self) -> None:
+        if self._signal >= 0:  # before it is set, because the reader closes the descriptor after that
+            os.write(self._signal, b"\0")
+        super().set()
+
+
 class PacedDriver(LinuxDriver):
     """Tells its app, a `FrameSender`, about each frame."""
+
+    exit_event: ReadableEvent
 
     def __init__(self, app: Any, **how: Any) -> None:
         super().__init__(app, **how)
@@ -67,6 +94,7 @@ class PacedDriver(LinuxDriver):
         self._file: Any = ToldFile(
             self._file, lambda: self._tell(partial(self._sender.frame_left, time.monotonic()))
         )
+        self.exit_event = ReadableEvent()
         self._open_questions = 0
         self._has_answers = threading.Event()
         self._has_answers.set()
@@ -116,12 +144,17 @@ class PacedDriver(LinuxDriver):
         """Read keys, pastes and answers until the end, and then what has already come: the shell would get it otherwise."""
         parser, pastes, answers = XTermParser(self._debug), PasteFilter(), AnswerFilter()
         decode = getincrementaldecoder("utf-8")("replace").decode
-        with selectors.SelectSelector() as selector:
+        with selectors.SelectSelector() as selector, self.exit_event.readable() as end:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(end, selectors.EVENT_READ)
             is_last = is_named = False
+            quiet = 0
             while not is_last:
-                is_last = self.exit_event.is_set()
-                is_ready = bool(selector.select(_READ_S))
+                if is_last := self.exit_event.is_set():
+                    selector.unregister(end)
+                news = selector.select(_READ_S if is_last or quiet < _QUIET_ROUNDS else None)
+                is_ready = any(key.fd == self.fileno for key, _ in news)
+                quiet = 0 if is_ready else quiet + 1
                 come = os.read(self.fileno, _READ_BYTES) if is_ready else b""
                 if is_ready and not come:  # nobody is at the other end any more
                     self.exit_event.wait(_READ_S)

@@ -34,6 +34,8 @@ _ATTRIBUTES = (
     ("strike", "9"),
     ("underline2", "21"),
 )
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29", "21": "24"}
+"""what ends an attribute, and maybe another one with it"""
 _SEEN_ON_SPACES = frozenset({"4", "7", "9", "21"})
 
 Look = tuple[str, str, str, str]
@@ -167,18 +169,8 @@ class _Pen:
         before, fore_before, back_before, link_before = self._look
         if is_blank and not attributes and not _SEEN_ON_SPACES.intersection(before.split(";")):
             attributes, fore = before, fore_before  # not to be seen on a space
-        codes: list[str] = []
-        if attributes != before:
-            codes.append("0")
-            fore_before, back_before = "39", "49"
-            if attributes:
-                codes.append(attributes)
-        if fore != fore_before:
-            codes.append(fore)
-        if back != back_before:
-            codes.append(back)
-        if codes:
-            self._out.append(f"\x1b[{';'.join(codes)}m" if codes != ["0"] else "\x1b[m")
+        if codes := _codes((before, fore_before, back_before), (attributes, fore, back)):
+            self._out.append(f"\x1b[{codes}m" if codes != "0" else "\x1b[m")
         if link != link_before:
             self._out.append(f"\x1b]8;;{link}\x1b\\")
         self._look = (attributes, fore, back, link)
@@ -188,6 +180,18 @@ class _Pen:
         if self._look != _PLAIN:
             self._turn(_PLAIN, is_blank=False)
         return "".join(self._out)
+
+
+@lru_cache(1024)
+def _codes(before: tuple[str, str, str], after: tuple[str, str, str]) -> str:
+    """Return the SGR parameters from one look to another: only what differs, or everything anew where that is shorter."""
+    had, wants = (frozenset(filter(None, look[0].split(";"))) for look in (before, after))
+    ended = {_OFF[code] for code in had - wants}
+    begun = [code for code in sorted(wants) if code not in had or _OFF[code] in ended]
+    colors = [new for old, new in zip(before[1:], after[1:], strict=True) if new != old]
+    step = ";".join([*sorted(ended), *begun, *colors])
+    anew = ";".join(["0", *sorted(wants), *(new for new in after[1:] if new not in _PLAIN)])
+    return step if len(step) <= len(anew) else anew
 
 
 @lru_cache(8192)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,58 @@ def screen(columns: int = COLUMNS, rows: int = ROWS) -> TerminalScreen:
     made = TerminalScreen(ColorSystem.TRUECOLOR)
     made.resize(columns, rows)
     return made
+
+
+ENDED_BY = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
+LOOKS = st.builds(
+    Style,
+    bold=st.booleans(),
+    dim=st.booleans(),
+    italic=st.booleans(),
+    underline=st.booleans(),
+    reverse=st.booleans(),
+    strike=st.booleans(),
+    color=st.sampled_from([None, "#ff0000", "#00ff00"]),
+    bgcolor=st.sampled_from([None, "#102030"]),
+)
+
+
+def looks_of(sequences: str) -> list[tuple[str, set[str]]]:
+    """Each character but spaces with the attributes and colours that a terminal gives it."""
+    found, now, fore, back = [], set[str](), "", ""
+    for codes, text in re.findall(r"\x1b\[([\d;]*)m([^\x1b]*)", sequences):
+        left = codes.split(";")
+        while left:
+            code = left.pop(0)
+            if code in ("", "0"):
+                now, fore, back = set(), "", ""
+            elif code in ("38", "48"):
+                color, left = ";".join((code, *left[:4])), left[4:]
+                fore, back = (color, back) if code == "38" else (fore, color)
+            elif code in ("39", "49"):
+                fore, back = ("", back) if code == "39" else (fore, "")
+            else:
+                now = {one for one in now if ENDED_BY[one] != code} | ({code} & ENDED_BY.keys())
+        found += [(char, {*now, fore, back}) for char in text if char != " "]
+    return found
+
+
+@given(st.lists(LOOKS, min_size=1, max_size=6))
+def test_every_character_gets_its_own_look_whatever_came_before(styles: list[Style]) -> None:
+    together = screen(8, 1)
+    together.put(0, 0, [Segment("x", style) for style in styles])
+    alone = []
+    for style in styles:
+        made = screen(1, 1)
+        made.put(0, 0, [Segment("x", style)])
+        alone += looks_of(made.changes().replace("\x1b[1Hx", "\x1b[1H\x1b[mx"))
+    assert looks_of(together.changes().replace("\x1b[1Hx", "\x1b[1H\x1b[mx")) == alone
+
+
+def test_a_word_in_bold_costs_a_few_bytes() -> None:
+    made = screen(9, 1)
+    made.put(0, 0, [Segment("a", RED), Segment("b", RED + Style(bold=True)), Segment("c", RED)])
+    assert "a\x1b[1mb\x1b[22mc" in made.changes()
 
 
 def drawn(made: TerminalScreen, text: str, y: int = 0, style: Style | None = RED) -> str:
@@ -63,7 +117,7 @@ def test_only_cells_that_differ_are_written_and_their_colour_once() -> None:
     made = screen()
     drawn(made, "epoch  9  loss=0.41")
     changes = drawn(made, "epoch 10  loss=0.40")
-    assert changes == "\x1b[1;7H\x1b[38;2;255;0;0;48;2;16;32;48m10\x1b[1;19H0\x1b[39;49m"
+    assert changes == "\x1b[1;7H\x1b[38;2;255;0;0;48;2;16;32;48m10\x1b[1;19H0\x1b[m"
     assert drawn(made, "epoch 10  loss=0.40") == ""
 
 
@@ -77,7 +131,7 @@ def test_a_mark_that_moves_leaves_the_rest_of_its_row_alone() -> None:
 def test_a_space_needs_no_text_colour_and_no_bold() -> None:
     made = screen(4, 1)
     made.put(0, 0, [Segment("a", RED), Segment("  ", BOLD), Segment("b", RED)])
-    assert made.changes() == "\x1b[1H\x1b[38;2;255;0;0;48;2;16;32;48ma  b\x1b[39;49m"
+    assert made.changes() == "\x1b[1H\x1b[38;2;255;0;0;48;2;16;32;48ma  b\x1b[m"
 
 
 def test_a_part_of_uncertain_width_is_written_whole_and_its_neighbours_are_not() -> None:
@@ -93,7 +147,7 @@ def test_what_the_terminal_shows_is_written_again_once_it_is_forgotten_or_has_an
     made = screen()
     first = drawn(made, "x")
     made.forget()
-    assert drawn(made, "x").startswith(first.removesuffix("\x1b[39;49m"))
+    assert drawn(made, "x").startswith(first.removesuffix("\x1b[m"))
     made.resize(COLUMNS + 1, ROWS)
     assert made.is_dirty
 
