@@ -75,7 +75,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
             "CPU",
             f"{seconds(use.cpu_s)} of CPU time" if use.cpu_s is not None and not item.is_running else "",
         )
-        fact("peak memory", gib(use.peak_mb) if use.peak_mb is not None else "")
+        fact("peak RAM", gib(use.peak_mb) if use.peak_mb is not None else "")
         fact("peak GPU", gib(use.gpu_peak_mb) if use.gpu_peak_mb is not None else "")
         fact("mean GPU", percent(use.gpu_percent) if use.gpu_percent is not None else "")
         lines = sum(len(o.scrollback) for o in item.outputs if isinstance(o, TextOutput))
