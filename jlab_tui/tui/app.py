@@ -40,7 +40,7 @@ from .kernel_keys import KernelKeys
 from .key_context import palette_keys
 from .key_palette import KeyCommands
 from .keys import KEYS, NUMBERS, OF_SELECTION
-from .layouts import key_name, locale_of, us_keys
+from .layouts import UsKeys, locale_of
 from .line_keys import LineKeys
 from .look_keys import LookKeys
 from .main_screen import MainScreen
@@ -103,7 +103,7 @@ class Dashboard(TerminalApp):
             options, self._lend, source.whole, outcomes, self.push_screen, self.copy_to_clipboard
         )
         self._look_keys = LookKeys(looks, self.push_screen)
-        self._replay_keys = ReplayKeys(options.recording)
+        self._replay_keys = ReplayKeys(options.recording, self._show_time)
         self._timeline_keys = TimelineKeys(source, options, self.push_screen, self._show_bar)
         self._bell = RunEndBell()
         self._warnings = ServerWarnings(self.say, options.gpu_idle_warn_min, options.local)
@@ -112,7 +112,7 @@ class Dashboard(TerminalApp):
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
-        self._us_keys = us_keys(locale_of(os.environ))
+        self._us_keys = UsKeys(locale_of(os.environ))
         self._used: Counter[str] = Counter()
         """how often each action was called"""
         self._images = ImageDrawing(self, options.pictures, ascii_only=options.ascii)
@@ -265,9 +265,8 @@ class Dashboard(TerminalApp):
                 self.feed.tick_clock(now)
 
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, KeyPressed) and event.character and not self._is_writing(event):
-            letter = self._us_keys.get(event.character, event.character)
-            event = event if letter == event.character else KeyPressed(key_name(letter), letter)
+        if isinstance(event, KeyPressed) and not self._is_writing(event):
+            event = self._us_keys.pressed(event)
         await super().on_event(event)
 
     def _is_writing(self, event: KeyPressed) -> bool:
@@ -368,22 +367,20 @@ class Dashboard(TerminalApp):
             return is_main or action not in OF_SELECTION
         return self._replay_keys.has_recording and is_main and not self.main.prompt.has_class("-open")
 
+    def _show_time(self) -> None:
+        self.main.show_time()
+
     def action_play(self) -> None:
-        self._sought(self._replay_keys.play)
+        self._replay_keys.play()
 
     def action_seek(self, by: int) -> None:
-        self._sought(lambda: self._replay_keys.seek(by))
+        self._replay_keys.seek(by)
 
     def action_speed(self, by: int) -> None:
-        self._sought(lambda: self._replay_keys.change_speed(by))
+        self._replay_keys.change_speed(by)
 
     def on_time_sought(self, message: TimeSought) -> None:
-        self._sought(lambda: self._replay_keys.seek_to(message.at))
-
-    def _sought(self, change: Callable[[], None]) -> None:
-        change()
-        self.main.update(now=self.options.clock())
-        self.main.draw()
+        self._replay_keys.seek_to(message.at)
 
     def action_timeline(self) -> None:
         cell, main = self.main.cell, self.main

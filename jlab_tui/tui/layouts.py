@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from textual.events import Key
+
 _US = "qwertyuiop[]asdfghjkl;'zxcvbnm,."
 _LAYOUTS = (
     "йцукенгшщзхъфывапролджэячсмитьбю",
@@ -35,11 +37,23 @@ def _table(layouts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def us_keys(locale: str) -> Mapping[str, str]:
-    """Return what the US layout has on the keys of other characters. Of layouts that share letters, that of the locale (such as
+class UsKeys:
+    """What the US layout has on the keys of other characters. Of layouts that share letters, that of the locale (such as
     `sr_RS.UTF-8`) comes first, and else the Russian one."""
-    first = _BY_LANGUAGE.get(locale[:2])
-    return _table(_LAYOUTS if first is None else (_LAYOUTS[first], *_LAYOUTS))
+
+    def __init__(self, locale: str) -> None:
+        first = _BY_LANGUAGE.get(locale[:2])
+        self._table = _table(_LAYOUTS if first is None else (_LAYOUTS[first], *_LAYOUTS))
+
+    def letter(self, character: str) -> str:
+        """Return the character itself if it is ASCII or not known."""
+        return self._table.get(character, character)
+
+    def pressed(self, event: Key) -> Key:
+        """Return the key as if it were pressed in the US layout."""
+        character = event.character or ""
+        letter = self.letter(character)
+        return event if letter == character else Key(key_name(letter), letter)
 
 
 def locale_of(env: Mapping[str, str]) -> str:

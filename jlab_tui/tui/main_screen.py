@@ -182,6 +182,11 @@ class MainScreen(Screen[None]):
         self._draw_server()
         self._draw_rest()
 
+    def show_time(self) -> None:
+        """Show the time of the recording, after it was sought or paused."""
+        self.update(now=self._options.clock())
+        self.draw()
+
     def _draw_rest(self) -> None:
         self._draw_sessions()
         self.draw_feed_frame()

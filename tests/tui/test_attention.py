@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.events import Key
 
 from jlab_tui.core.journal.events import Entry, ErrorRaised, RunFinished, RunHeld, RunStarted, RunStatus
 from jlab_tui.services.dashboard.overview import SessionRow, SessionState
 from jlab_tui.tui.attention import CALM_S, CHOOSING_S, Attention, Unread, next_in_need, ordered, rank
-from jlab_tui.tui.layouts import key_name, locale_of, us_keys
+from jlab_tui.tui.layouts import UsKeys, key_name, locale_of
 from jlab_tui.tui.selection import ALL
 
 from . import stage
@@ -95,8 +96,9 @@ def test_the_next_session_that_needs_the_user_is_the_one_below_and_then_the_firs
     ],
 )
 def test_a_letter_of_another_layout_is_the_us_key_in_its_place(locale: str, typed: str, meant: str) -> None:
-    keys = us_keys(locale)
-    assert "".join(keys.get(letter, letter) for letter in typed) == meant
+    keys = UsKeys(locale)
+    assert "".join(map(keys.letter, typed)) == meant
+    assert [keys.pressed(Key(letter, letter)).character for letter in typed] == [*meant]
 
 
 def test_the_locale_of_characters_is_found_as_the_c_library_does() -> None:
