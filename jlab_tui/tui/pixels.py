@@ -40,6 +40,8 @@ _NEAR_GROUND = 16
 """difference in brightness that still counts as background"""
 _GROUND_SHARE = 0.3
 """smallest part of the image that counts as its background"""
+_EDGE_SHARE = 0.8
+"""smallest part of its edge that counts as what is around it"""
 
 _MOST_PNG_BYTES = 3_000_000
 """larger ones are drawn in cells"""
@@ -126,12 +128,14 @@ def strips(
 def _in_ascii(image: Image, columns: int, rows: int) -> list[Strip]:
     """Return the image in characters: blank for its background, denser the more a place differs from it."""
     grey = _reduced(image, columns, rows).convert("L")
+    values = grey.tobytes()
     ground = _ground(grey)
+    if ground is None:
+        ground = _edge(values, columns)
     low, high = grey.getextrema()
     dark = low if isinstance(low, int) else 0
     base = ground if ground is not None else dark
     span = max(1, base - dark, (high if isinstance(high, int) else 255) - base)
-    values = grey.tobytes()
     marks = [_RAMP[min(9, abs(value - base) * 9 // span)] for value in range(256)]
     lines = (values[y * columns : (y + 1) * columns] for y in range(rows))
     return [Strip([Segment("".join(marks[value] for value in line))], columns) for line in lines]
@@ -231,6 +235,14 @@ def _ground(grey: Image) -> int | None:
     ground = max(range(256), key=lambda value: counts[value])
     near = sum(counts[max(0, ground - _NEAR_GROUND) : ground + _NEAR_GROUND + 1])
     return ground if near >= _GROUND_SHARE * sum(counts) else None
+
+
+def _edge(values: bytes, columns: int) -> int | None:
+    """Return the brightness around an image, as of a heat map in a figure; None if it is not even there."""
+    edge = values[:columns] + values[-columns:] + values[::columns] + values[columns - 1 :: columns]
+    usual = max(set(edge), key=edge.count)
+    near = sum(abs(value - usual) <= _NEAR_GROUND for value in edge)
+    return usual if near >= _EDGE_SHARE * len(edge) else None
 
 
 def _grown(image: Image, size: int, *, darker: bool) -> Image:

@@ -93,3 +93,14 @@ def test_every_shape_fits(size: tuple[int, int]) -> None:
 def test_data_that_is_no_image_is_reported(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         load(data)
+
+
+def test_a_heat_map_in_ascii_is_blank_around_and_dense_where_it_is_dark() -> None:
+    image = Image.new("RGB", (400, 400), "white")
+    for row in range(8):
+        for column in range(8):
+            left, top, grey = 60 + column * 40, 40 + row * 40, 20 + (row * 8 + column) * 3
+            image.paste((grey, grey, grey), (left, top, left + 40, top + 40))
+    rows = [strip.text for strip in strips(image, 40, 20, ascii_only=True)]
+    assert rows[0].strip() == rows[-1].strip() == "" and all(row[:5].strip() == "" for row in rows)
+    assert set(rows[4].strip()[2:-2]) <= set("#%@") and set(rows[15].strip()[2:-2]) <= set(":-=")
