@@ -64,12 +64,22 @@
     const known = document.getElementById(patch.id);
     const parent = document.getElementById(patch.in);
     const next = patch.before ? document.getElementById(patch.before) : null;
-    if (known) known.replaceWith(fragment(patch.html));
+    if (known) replace(known, fragment(patch.html));
     else if (!parent || (patch.before && !next) || (isCut && parent === feed && !next)) return;
     else {
       for (const empty of parent.querySelectorAll(":scope > .empty")) empty.remove();
       parent.insertBefore(fragment(patch.html), next);
     }
+  }
+
+  // What is scrolled stays so, and what has the focus: the list of sessions changes each few seconds.
+  function replace(known, made) {
+    const left = known.scrollLeft;
+    const focus = known.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    known.replaceWith(made);
+    const now = document.getElementById(known.id);
+    if (left) now.scrollLeft = left;
+    if (focus) now.querySelector(`[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
   }
 
   function cut(side) {

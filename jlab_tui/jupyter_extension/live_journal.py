@@ -6,13 +6,16 @@ import contextlib
 import json
 import math
 import os
+import re
 from typing import BinaryIO, Optional, Tuple
 
 from .live_cells import LiveFeed
 from .live_files import LINE_MAX, opened, places_of
 from .live_outputs import Place
 
-_RUN = b'"k":"run"'
+_RUN = re.compile(rb'^\{"v":\d+,"t":[-+.0-9e]+,"k":"run"', re.MULTILINE)
+"""begins a line; an output in JSON may have anything else"""
+_BEGIN_MAX = 64
 _FIRST = 256 << 10
 _MOST = 4 << 20
 """bytes that are read for the last cells, if at least one begins there"""
@@ -121,19 +124,12 @@ def _window(file: BinaryIO, end: int, keep: int) -> Tuple[int, bytes]:
         start = max(0, end - size)
         file.seek(start)
         data = file.read(end - start)
-        runs = data.count(_RUN)
-        if start == 0 or runs >= keep or size >= _MOST:
+        cut = data.find(b"\n") + 1 if start else 0
+        runs = [found.start() for found in _RUN.finditer(data, cut)]
+        if start == 0 or len(runs) >= keep or size >= _MOST:
             break
         size *= 4
-    cut = data.find(b"\n") + 1 if start else 0
-    first = len(data)
-    for _ in range(keep):
-        found = data.rfind(_RUN, cut, first)
-        if found < 0:
-            first = cut
-            break
-        first = found
-    cut = max(cut, data.rfind(b"\n", 0, first) + 1)
+    cut = runs[-keep] if len(runs) >= keep else cut
     return start + cut, data[cut : data.rfind(b"\n") + 1]
 
 
@@ -153,13 +149,13 @@ def _begun_before(file: BinaryIO, start: int, run: str) -> Optional[Tuple[int, b
         low = max(0, end - _AT_ONCE)
         file.seek(low)
         data = file.read(end - low)
-        found = data.rfind(_RUN)
-        if found >= 0:
-            begin = low + data.rfind(b"\n", 0, found) + 1
+        found = [one.start() for one in _RUN.finditer(data) if one.start() or not low]
+        if found:
+            begin = low + found[-1]
             file.seek(begin)
             line = file.readline(LINE_MAX)
             return (begin, line) if (b'"run":%s,' % json.dumps(run).encode()) in line else None
-        end = low + len(_RUN) if low else 0
+        end = low + _BEGIN_MAX if low else 0
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ PAGE = "text/html"
 PLOTLY = "application/vnd.plotly.v1+json"
 VEGA = ("application/vnd.vegalite.", "application/vnd.vega.")
 SERIES_MAX = 12
+ROWS_MAX = 100
+"""that are counted of a page"""
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 _ROW = re.compile(r"<(?:tr|br|p|li|h\d|div|pre)\b|\n", re.IGNORECASE)
 
@@ -150,7 +153,10 @@ def shown_data(data: Dict[str, Any], place: Place) -> Part:
 
 def _picture(mime: str, page: str, place: Place) -> PicturePart:
     return PicturePart(
-        place=place, mime=mime, rows=len(_ROW.findall(page)), has_script=bool(_SCRIPT.search(page))
+        place=place,
+        mime=mime,
+        rows=sum(1 for _ in itertools.islice(_ROW.finditer(page), ROWS_MAX)),
+        has_script=bool(_SCRIPT.search(page)),
     )
 
 
@@ -159,8 +165,19 @@ def _words(data: Dict[str, Any]) -> str:
         if words := joined(data.get(mime)):
             return words
     if "application/json" in data:
-        return json.dumps(data["application/json"], indent=2, ensure_ascii=False)
+        return _json(data["application/json"])
     return "[output of type %s]" % ", ".join(map(str, data)) if data else ""
+
+
+def _json(value: Any) -> str:
+    """Write JSON; of much only the beginning, for the rest is not shown and takes its time."""
+    parts, left = [], TAIL_CHARS
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        parts.append(part[: left + 1])
+        left -= len(part)
+        if left < 0:
+            return "".join(parts) + " …"
+    return "".join(parts)
 
 
 def _chart(data: Dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from .live_surroundings import SessionLine
 CLOSED_MAX = 20
 """closed sessions that are listed, the last ones"""
 _TAIL = 64 << 10
-_STATES = re.compile(rb'"k":"(?:run|held|finished|closed)"')
+_STATES = re.compile(rb'^\{"v":\d+,"t":[-+.0-9e]+,"k":"(?:run|held|finished|closed)"', re.MULTILINE)
 
 
 @dataclass
@@ -91,8 +91,7 @@ def _state(tail: bytes) -> Tuple[str, str]:
     at = max((found.start() for found in _STATES.finditer(tail)), default=-1)
     if at < 0:
         return ("idle" if tail.startswith(b'{"v"') and b'"k":"opened"' in tail else ""), ""
-    begin, end = tail.rfind(b"\n", 0, at) + 1, tail.find(b"\n", at)
-    event = _parsed(tail[begin:end])
+    event = _parsed(tail[at : tail.find(b"\n", at)])
     kind, status = event.get("k"), event.get("status")
     if kind == "finished":
         return ("bad" if status in ENDED_BADLY else "idle"), ""

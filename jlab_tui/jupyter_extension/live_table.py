@@ -9,7 +9,9 @@ from typing import FrozenSet, List, Optional, Tuple
 
 CELLS_MAX = 5000
 HTML_MAX = 1 << 20
-TAG_MAX = 2000
+TAG_MAX = 1000
+TAGS_MAX = 4 * CELLS_MAX
+_TAG = re.compile("/?[a-zA-Z]")
 _NUMBER = re.compile(r"(?:[-+−]?[\d.,_]*(?:e[-+]?\d+)? ?%?|nan|inf|-inf|none|null|<na>|nat|\.\.\.|…)\Z", re.IGNORECASE)
 _AROUND = frozenset(
     ("div", "table", "thead", "tbody", "tfoot", "tr", "p", "b", "i", "em", "strong", "br", "caption", "span")
@@ -59,11 +61,11 @@ def table_of(markup: str) -> Optional[Table]:
 
 
 def _is_tame(markup: str) -> bool:
-    """Return whether each tag is short and closed and none is a declaration: of others html.parser takes the square of their
-    length, or fails.
+    """Return whether there are not too many tags, and each is one, short and closed: of others html.parser takes the square of
+    their length, or fails.
     """
-    tags = markup.split("<")[1:]
-    return all(tag[:1] not in ("!", "?") and tag.find(">", 0, TAG_MAX) > 0 for tag in tags)
+    tags = markup.split("<", TAGS_MAX + 1)[1:]
+    return len(tags) <= TAGS_MAX and all(_TAG.match(tag) and tag.find(">", 0, TAG_MAX) > 0 for tag in tags)
 
 
 class _Reader(HTMLParser):

@@ -12,9 +12,15 @@ import httpx
 import pytest
 
 from jlab_tui.core.journal.events import (
+    DataShown,
     Entry,
+    ErrorRaised,
     Event,
     HumanActed,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputDropped,
     ReplyHeaded,
     RunFinished,
     RunStarted,
@@ -252,6 +258,17 @@ def test_on_a_telephone_the_sessions_and_the_name_stay_on_the_screen(
                 assert 0 <= tab.js(f"{box}.top") < tab.js(f"{box}.bottom") <= height
         assert tab.js("document.documentElement.scrollWidth") <= width
         tab.close()
+    for number in range(9):
+        write(sessions / f"a{number}.1.jsonl", opened(f"a{number}"))
+    tab = browser.open(address + "s", 390, 844)
+    chosen = "document.querySelector('#sessions [aria-current]')"
+    tab.js(f"{chosen}.focus()")
+    is_seen = f"{chosen}.getBoundingClientRect().left >= 0 && {chosen}.getBoundingClientRect().right <= 390"
+    tab.until(is_seen)
+    count = tab.js("document.querySelectorAll('#sessions li').length")
+    write(sessions / "z.1.jsonl", opened("z"))
+    tab.until(f"document.querySelectorAll('#sessions li').length === {count + 1}")
+    assert tab.js(is_seen) and tab.js(f"document.activeElement === {chosen}"), "the list was replaced"
 
 
 def test_a_page_keeps_a_part_of_a_long_record_and_comes_back_to_its_end(
@@ -277,6 +294,74 @@ def test_a_page_keeps_a_part_of_a_long_record_and_comes_back_to_its_end(
     tab.until(f"{sources}.at(-1) === 'x = 1399'")
     assert tab.js(f"{sources}.length") <= 300
     assert tab.console == []
+
+
+ATTACK = "</title></script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e\x1b[31m"
+AUDIT = """
+[...document.querySelectorAll('body *')].flatMap((one) => [
+  one.localName,
+  ...[...one.attributes].map((at) => at.name === 'href' || at.name === 'src' ? `${at.name}=${at.value.split('?')[0]}` : at.name)
+])
+"""
+KNOWN = """
+header nav main section figure figcaption svg path article div p pre span b i small time h1 h2 ul li a button details summary
+table tbody tr td th img iframe id class role title hidden type open height sandbox loading alt target rel colspan rowspan
+datetime data-at data-since data-until aria-label aria-current aria-hidden viewBox preserveAspectRatio d
+href=live href=live/output src=live/output
+"""
+
+
+def test_whatever_names_outputs_and_users_say_is_text(records: tuple[Path, str], browser: Browser) -> None:
+    sessions, address = records
+    attack = "\n".join([ATTACK, f"| {ATTACK} | b |", "|---|---|", f"| {ATTACK} | <b onclick=alert(1)>x |"])
+    name = SessionOpened("s", ATTACK, f"/p/{ATTACK}.ipynb", ATTACK, ATTACK, 1.0)
+    error = ErrorRaised("s-1", ATTACK, ATTACK, (ATTACK,))
+    told: list[Event] = [
+        RunStarted("s-1", ATTACK, ATTACK, ATTACK),
+        TextPrinted("s-1", "stdout", ATTACK, ATTACK),
+        error,
+        DataShown("s-1", {"text/markdown": attack}, display_id=ATTACK),
+        DataShown("s-1", {"text/html": f"<table><tr><td colspan='2 onclick=alert(1)'>{ATTACK}</td></tr></table>"}),
+        DataShown("s-1", {"text/html": "<table><tr><td>&lt;script&gt;alert(1)&lt;/script&gt;</td></tr></table>"}),
+        DataShown("s-1", {"application/vnd.plotly.v1+json": {"data": [{"type": ATTACK}], "layout": {"title": ATTACK}}}),
+        DataShown("s-1", {ATTACK: ATTACK}),
+        DataShown("s-1", {"application/json": {ATTACK: ATTACK}}),
+        DataShown("s-1", {"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'>{ATTACK}</svg>"}),
+        OutputDropped("s-1", 7, ATTACK, ATTACK),
+        RunFinished("s-1", RunStatus.DIED, 1.0, cause=ATTACK),
+        NotebookEdited("markdown", "m", attack, cell_type="markdown"),
+        KernelChanged("k", ATTACK),
+        Notice(ATTACK, ATTACK),
+    ]  # fmt: skip
+    write(sessions / "s.1.jsonl", name)
+    write(sessions / "closed" / "old.1.jsonl", opened("old"), SessionClosed(ATTACK))
+    write(
+        sessions.with_name("actions") / "d-7.jsonl",
+        HumanActed("comment", "s", reason=ATTACK, by=ATTACK, id=ATTACK),
+    )
+    status = f"MODE=slurm\nSTATE=pending\nJOB_ID={ATTACK.splitlines()[0]}\nESTIMATE=1900000000\nEND=1\n"
+    sessions.with_name("server-status").write_text(status, encoding="utf-8")
+    tabs = [browser.open(address + "s")]
+    write(sessions / "s.1.jsonl", *told)  # by patches, and in the page
+    tabs[0].until("document.querySelectorAll('.note.warning').length > 0")
+    tabs.append(browser.open(address + "s"))
+    for tab in tabs:
+        tab.until("document.querySelectorAll('.cell').length === 2 && document.querySelector('.note.human')")
+        assert set(tab.js(AUDIT)) - set(KNOWN.split()) == set()
+        words = tab.js("document.body.textContent")
+        assert (
+            words.count("<script>document.title='owned'") > 20
+            and "\u202e" not in words
+            and "\x1b" not in words
+        )
+        assert tab.dialogs == 0 and "jlab-mcp" in tab.js("document.title")
+        assert tab.js("document.documentElement.scrollWidth") <= 1280
+        noise = (
+            "Security Policy",
+            "sandboxed",
+            "live/output",
+        )  # of the picture that is none, and of the frames
+        assert [line for line in tab.console if not any(word in line for word in noise)] == []
 
 
 async def test_the_page_asks_for_the_login_and_gives_only_what_is_there(shared_server: SharedProject) -> None:

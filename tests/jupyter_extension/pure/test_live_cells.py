@@ -48,7 +48,15 @@ from jlab_tui.jupyter_extension.live_cells import (
 from jlab_tui.jupyter_extension.live_fragments import feed_html, patches_since, seconds
 from jlab_tui.jupyter_extension.live_items import PARTS_MAX, LiveCell
 from jlab_tui.jupyter_extension.live_markdown import MARKDOWN_MAX, blocks_of
-from jlab_tui.jupyter_extension.live_outputs import HEAD_CHARS, SERIES_MAX, TAIL_CHARS, content_of
+from jlab_tui.jupyter_extension.live_outputs import (
+    HEAD_CHARS,
+    ROWS_MAX,
+    SERIES_MAX,
+    TAIL_CHARS,
+    PicturePart,
+    content_of,
+    shown_data,
+)
 from jlab_tui.jupyter_extension.live_table import CELLS_MAX
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -373,6 +381,13 @@ def test_rich_data_is_shown_by_its_place() -> None:
 def test_other_data_is_text(data: dict[str, Any], text: str) -> None:
     (cell,) = page(drawn(run(), shown(data)))
     assert "".join(cell[2].itertext()) == text
+
+
+def test_much_json_and_html_are_looked_at_only_as_far_as_they_are_shown() -> None:
+    made = drawn(run(), shown({"application/json": list(range(10**6))}))
+    assert " …" in made and len(made) < 3 * TAIL_CHARS
+    part = shown_data({"text/html": "<tr" * 10**6 + "<p>"}, (1, 1))
+    assert isinstance(part, PicturePart) and part.rows == ROWS_MAX
 
 
 def test_an_error_shows_its_name_and_its_traceback() -> None:

@@ -142,6 +142,36 @@ def test_the_beginning_of_a_run_is_found_megabytes_before_its_last_output(tmp_pa
     assert sources(LiveJournal(str(tmp_path), "s").last_cells(5)) == []
 
 
+FALSE_LINES = {
+    "a": [{"v": 1, "t": 1.0, "k": kind, "run": "s-9", "reason": "x"} for kind in ("run", "closed")]
+}
+
+
+def test_an_output_that_looks_like_a_line_of_the_record_is_none(tmp_path: Path) -> None:
+    odd = DataShown("s-1", {"application/json": FALSE_LINES})
+    begun = RunStarted("s-1", "execute_code", "c", "odd()")
+    path = written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 1), begun, *[odd] * 9)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(1)) == ["odd()"]
+    assert [line.state for line in LiveOverview(str(tmp_path)).look()] == ["running"]
+    written(path, *[TextPrinted("s-1", "stdout", "y" * 1_000_000 + "\n")] * 9)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(1)) == ["odd()"]
+
+
+def length(event: Event) -> int:
+    return len(encode(Entry(1000.0, event)))
+
+
+@pytest.mark.parametrize("inside", [0, 1, 20, 41])
+def test_the_beginning_of_a_run_is_found_where_a_part_of_the_record_is_cut_in_it(
+    tmp_path: Path, inside: int
+) -> None:
+    rest = (4 << 20) + inside - length(RunStarted("s-9", "execute_code", "c", "x"))
+    begun = RunStarted("s-9", "execute_code", "c", "x" * (1 + rest % 4))
+    line = TextPrinted("s-9", "stdout", "y" * (rest // 4 - length(TextPrinted("s-9", "stdout", ""))))
+    written(tmp_path / "s.1.jsonl", OPENED, begun, *[line] * 8)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(1)) == [begun.source]
+
+
 def test_output_whose_run_is_nowhere_is_shown_without_its_code(tmp_path: Path) -> None:
     written(tmp_path / "s.1.jsonl", OPENED, *[TextPrinted("s-9", "stdout", "y" * 1_000_000 + "\n")] * 6)
     assert sources(LiveJournal(str(tmp_path), "s").last_cells(5)) == [""]
@@ -226,15 +256,16 @@ def test_the_list_shows_what_each_session_does(tmp_path: Path) -> None:
     for session, events in states.items():
         written(tmp_path / f"{session}.1.jsonl", *events)
     (tmp_path / "broken.1.jsonl").write_bytes(b'[1]\n{"k":"run"\n{"k":"run"}')
+    (tmp_path / "torn.1.jsonl").write_bytes(b"{\n")
     (tmp_path / "empty.1.jsonl").touch()
     written(tmp_path / "closed" / "gone.1.jsonl", OPENED, SessionClosed("done"))
     overview = LiveOverview(str(tmp_path))
     assert {line.session: line.state for line in overview.look("gone")} == {
         "idle": "idle", "busy": "running", "held": "held", "done": "idle", "failed": "bad", "flooding": "running",
-        "ends": "closed", "gone": "closed", "broken": "running", "empty": "running",
+        "ends": "closed", "gone": "closed", "broken": "running", "empty": "running", "torn": "running",
     }  # fmt: skip
     names = [line.name for line in overview.look("none")]
-    assert sorted(names) == sorted(["train"] * 8 + ["broken", "empty"])
+    assert sorted(names) == sorted(["train"] * 8 + ["broken", "empty", "torn"])
     written(tmp_path / "flooding.1.jsonl", *[TextPrinted("s-1", "stdout", "z" * 70_000)] * 2)
     written(tmp_path / "busy.1.jsonl", failed)
     again = {line.session: line for line in overview.look()}

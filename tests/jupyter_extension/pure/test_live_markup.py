@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jlab_tui.core.display.terminal_text import render_terminal
 from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html
 from jlab_tui.jupyter_extension.live_screen import settled
-from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, Table, TableCell, table_of
+from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, TAGS_MAX, Table, TableCell, table_of
 
 TRICKS = st.text(alphabet=st.sampled_from(list("<>&\"'/=ab \n\r\t\x08\x1b[];0138m#\u202e\ud800\x9b")))
 
@@ -165,6 +165,8 @@ def test_a_table_of_pandas_is_read_without_its_markup() -> None:
         "<table><tr><td><?x?></td></tr></table>",
         "<table>" + "<a " * 300_000,
         "<table><tr><td>1</td></tr></table><",
+        "<table><tr><td>1 < 2</td></tr></table>",
+        "<table><tr><td>" + "x<b>" * (TAGS_MAX + 1) + "</td></tr></table>",
     ],
 )
 def test_what_is_more_than_a_table_is_none(markup: str) -> None:
