@@ -118,7 +118,11 @@ def address_on_node(text: str) -> str:
 
 
 def path(text: str, user: str) -> Path:
-    """Read a path; `~` becomes `user`, the home directory."""
+    """Read a path; `~` becomes `user`, the home directory.
+
+    What only a shell replaces is refused: an MCP client hands its `env` on as it stands, and a directory of that name would be made."""
     if "\0" in text or "\n" in text:
         raise ValueError("a path on one line")
+    if re.match(r"\$|~[^/]", text):
+        raise ValueError("a path as it is (of what a shell replaces only ~/ is known)")
     return Path(user + text[1:] if text == "~" or text.startswith("~/") else text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -208,7 +209,14 @@ def test_a_local_server_listens_on_the_address_that_is_set(ip: str) -> None:
 
 def test_a_home_directory_alone_is_a_path() -> None:
     assert load(DIR="~").home == Path("/home/ada")
-    assert load(DIR="~other").home == CWD / "~other"
+    assert load(DIR="a~b/~c").home == CWD / "a~b/~c"
+
+
+@pytest.mark.parametrize("path", ["~other", "~other/x", "$HOME/x", "${CLAUDE_PROJECT_DIR}"])
+@pytest.mark.parametrize("name", ["DIR", "NOTEBOOK_DIR", "SITE_CONFIG"])
+def test_what_only_a_shell_replaces_is_no_path(name: str, path: str) -> None:
+    with pytest.raises(SettingError, match=re.escape("only ~/ is known")):
+        load(**{name: path})
 
 
 def test_without_a_home_variable_the_tilde_stays() -> None:
