@@ -18,6 +18,8 @@ LONGEST_IMAGE_S = 5.0
 """an image that keeps a slow line busy for longer is not sent"""
 _MEASURED_BYTES = 1024
 """frames that are large enough to tell the speed of a line"""
+_BUSY_PART = 0.1
+"""smallest part of the time of a frame in which the line was busy with it"""
 _LATE_PART = 0.25
 """an app that takes note of a frame later than this, in parts of the time that the frame took, was busy itself: that tells nothing of the line"""
 
@@ -34,6 +36,10 @@ class TerminalLine:
     is_slow: bool = False
     answers: bool = False
     """the terminal answers questions"""
+    asked_at: float = 0.0
+    """when it was asked without a frame; 0: it was not, or has answered"""
+    latency_s: float = 0.0
+    """from a question to its answer, without a frame: no part of the speed"""
     sent_at: float = 0.0
     sent_bytes: int = 0
     is_away: bool = False
@@ -64,6 +70,10 @@ class TerminalLine:
         """Whether an image of `size` bytes comes while a person still waits for it."""
         return not self.is_slow or size <= self.bytes_s * LONGEST_IMAGE_S
 
+    def asked(self, now: float) -> TerminalLine:
+        """The terminal was asked before it got a frame."""
+        return replace(self, asked_at=now)
+
     def asks(self, size: int) -> bool:
         """Whether a frame of `size` bytes ends with a question."""
         return self.answers and self.unasked + size >= ASKED_BYTES
@@ -85,11 +95,18 @@ class TerminalLine:
         if not self.is_away:
             return self
         line = replace(self, is_away=False)
-        return line if line.waits_for_answer else line._drawn(now, late_s)
+        may_answer = (
+            self.asked_at and now - self.asked_at < SILENCE_S
+        )  # then a buffer may have taken it, not the line
+        return line if line.waits_for_answer or may_answer else line._drawn(now, late_s)
 
     def answered(self, now: float, late_s: float = 0.0) -> TerminalLine:
         """The terminal has drawn the frame, or says for the first time that it answers. `late_s`: as for `left`."""
         line = replace(self, answers=True)
+        if self.asked_at:
+            line = replace(line, asked_at=0.0, latency_s=max(0.0, now - self.asked_at))
+        elif self.waits_for_answer:
+            line = replace(line, latency_s=min(self.latency_s, now - self.sent_at))
         return replace(line, waits_for_answer=False)._drawn(now, late_s) if line.waits_for_answer else line
 
     def looked_at(self, now: float) -> TerminalLine:
@@ -104,10 +121,10 @@ class TerminalLine:
         took = max(1e-4, now - self.sent_at)
         if self.sent_bytes < _MEASURED_BYTES:
             return self
-        rate = self.sent_bytes / took
+        rate = self.sent_bytes / max(took - self.latency_s, took * _BUSY_PART)
         if rate < FAST_BYTES_S and late_s > took * _LATE_PART:  # the threads at the line had to wait as well
             return self
-        known = rate if not self.bytes_s else self.bytes_s + 0.3 * (rate - self.bytes_s)
+        known = self.bytes_s * (rate / self.bytes_s) ** 0.3 if self.bytes_s else rate
         is_slow = known < (FAST_BYTES_S if self.is_slow else SLOW_BYTES_S)
         rest = min(REST_S, took / 2) if is_slow else 0.0
         return replace(self, bytes_s=known, is_slow=is_slow, free_at=now + rest)

@@ -135,6 +135,7 @@ class TerminalApp(App[int]):
         if isinstance(self._driver, PacedDriver):
             self._driver.write(self._name_question())
             self._driver.ask(QUESTION)
+            self.line = self.line.asked(time.monotonic())
         self._send_frame()
 
     def _name_question(self) -> str:

@@ -76,3 +76,43 @@ def test_a_program_that_is_busy_itself_takes_no_line_for_slow() -> None:
     assert TerminalLine().sent(0.0, 6_000).left(0.4, late_s=0.02).is_slow
     slow = TerminalLine(bytes_s=20_000, is_slow=True)
     assert slow.sent(0.0, 6_000).left(0.01, late_s=0.3).bytes_s > 20_000, "fast all the same"
+
+
+def test_a_line_that_is_long_is_not_slow_for_that() -> None:
+    def after(latency_s: float, bytes_s: float, *sizes: int) -> TerminalLine:
+        """The line after frames that are answered as soon as they were drawn at the other end."""
+        line = TerminalLine().asked(1.0).answered(1.0 + latency_s)
+        for now, size in enumerate(sizes, 2):
+            took = latency_s + size / bytes_s
+            line = line.sent(now, size).left(now + 0.001).answered(now + took)
+        return line
+
+    far = after(0.2, 1e6, 6_000, 1_500, 3_000, 1_200)
+    assert not far.is_slow and far.latency_s == pytest.approx(0.2)
+    assert after(0.2, 15_000, 6_000, 1_500, 3_000, 1_200).is_slow
+    assert after(0.2, 15_000, 6_000, 3_000).bytes_s == pytest.approx(15_000)
+    assert after(0.0, 15_000, 1_100).is_slow
+
+
+def test_a_latency_that_was_measured_too_long_is_mended_by_the_frames() -> None:
+    line = TerminalLine().asked(1.0).answered(2.0)
+    for now in range(3, 9):
+        line = line.sent(now, 1_100).left(now).answered(now + 0.07)
+    assert line.latency_s == pytest.approx(0.07)
+    line = line.sent(9.0, 6_000).left(9.0).answered(9.4)
+    assert line.bytes_s < 150_000
+
+
+def test_a_slow_line_is_noticed_although_a_buffer_took_the_first_frame_at_once() -> None:
+    line = TerminalLine().asked(1.0).sent(1.1, 5_000).left(1.1)
+    assert line.bytes_s == 0 and line.may_send(1.1)
+    line = line.answered(1.01)
+    for now in (2, 3):
+        line = line.sent(now, 4_000).left(now).answered(now + 4_000 / 15_000)
+    assert line.is_slow
+    burst = TerminalLine(bytes_s=50e6, answers=True)
+    for now in range(1, 9):
+        burst = burst.sent(now, 4_000).left(now).answered(now + 4_000 / 15_000)
+    assert burst.is_slow, "one measurement that was far off is soon forgotten"
+    silent = TerminalLine().asked(1.0).sent(9.0, 6_000).left(9.4)
+    assert silent.is_slow, "a terminal that never answers is measured by what leaves"
