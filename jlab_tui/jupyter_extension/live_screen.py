@@ -25,6 +25,8 @@ _SECOND_CELL = "\0"
 """follows a character that takes two columns"""
 _COLUMNS = 500
 """of the screen; a line of text may be longer, a jump goes no further: it must not cost memory that no text accounts for"""
+_ROWS = 500
+"""of the screen: to erase it leaves what has scrolled off"""
 _DIGITS = 5
 """read of the number of a move, which ends at the edge of the screen anyway"""
 _COLOUR_MAX = 200
@@ -76,8 +78,7 @@ class _Row:
 
     def erase(self, column: int, mode: int) -> None:
         if mode == 1:
-            self.chars[:column] = " " * column
-            self.colours[:column] = bytes(column)
+            self.write(max(0, column - _COLUMNS), " " * min(column, _COLUMNS), 0)
         else:
             del self.chars[0 if mode else column :], self.colours[0 if mode else column :]
 
@@ -126,16 +127,23 @@ class _Screen:
             self._control(parameters, final)
         elif token[0] != "\x1b":
             text = _in_cells(_INVISIBLE.sub("", token))
+            self._stay()
             self._written().write(self.column, text, self.colour)
             self.column += len(text)
 
     def _written(self) -> _Row:
         return self.rows.setdefault(self.row, _Row())
 
+    def _stay(self) -> int:
+        """Come back from columns that another line had, or this one before it was erased. Returns how far this one reaches."""
+        width = max(_COLUMNS, len(self._written().chars))
+        self.column = min(self.column, width)
+        return width
+
     def _control(self, parameters: str, final: str) -> None:
         first = parameters.partition(";")[0]
         number = int(first[:_DIGITS]) if first.isdecimal() else 0
-        count, width = max(1, number), max(_COLUMNS, len(self._written().chars))
+        count, width = max(1, number), self._stay()
         if final in "AF":
             self.row = max(0, self.row - count)
         elif final in "BE":
@@ -154,7 +162,8 @@ class _Screen:
                 self.rows.pop(below, None)
             self.last = self.row
         elif final == "J" and number in (2, 3):
-            self.rows.clear()
+            for row in range(max(0, self.row + 1 - _ROWS), self.last + 1):
+                self.rows.pop(row, None)
             self.last = self.row
         elif final in "Hf" and parameters in ("", "1;1"):
             self.row = self.column = 0

@@ -35,7 +35,8 @@ _MOVES: Final = ("\r", "\x08", "\x1b")
 def render_terminal(text: str) -> str:
     """Return what a terminal shows after printing `text`, with carriage returns, backspaces, cursor moves and erasing applied.
 
-    Colours are dropped. Lines have no width limit and nothing scrolls off. Progress bars (tqdm, rich) end as one line.
+    Colours are dropped. Lines have no width limit and nothing scrolls off, but to erase takes back 500 lines, or to the left 500
+    columns, at most. Progress bars (tqdm, rich) end as one line.
     """
     if not any(mark in text for mark in _MOVES):
         return _INVISIBLE.sub("", text)
@@ -164,6 +165,7 @@ class _Screen:
         self.column = len(self.lines[-1])
 
     def write(self, text: str) -> None:
+        self._stay()
         line = self.lines[self.row]
         if isinstance(line, str) and len(line) == self.column < _COLUMNS:
             self.lines[self.row] = line + text
@@ -182,6 +184,7 @@ class _Screen:
     def control(self, parameters: str, final: str) -> None:
         numbers = [int(p[:_DIGITS]) if p.isdecimal() else 0 for p in parameters.split(";")]
         count = max(1, numbers[0])
+        self._stay()
         match final:
             case "A":
                 self.row = max(0, self.row - count)
@@ -225,6 +228,10 @@ class _Screen:
         """Return a terminal's width, or more where text is further right: a jump must not cost memory that no text accounts for."""
         return max(_COLUMNS, len(self.lines[self.row]))
 
+    def _stay(self) -> None:
+        """Come back from columns that another line had, or this one before it was erased: blanks up to there would cost as much."""
+        self.column = min(self.column, self._width())
+
     def _down(self, count: int) -> None:
         self.row = min(self.row + count, len(self.lines) - 1)
 
@@ -233,7 +240,8 @@ class _Screen:
         if mode == 0:
             del line[self.column :]
         elif mode == 1:
-            line[: self.column] = " " * self.column
+            first = max(0, self.column - _COLUMNS)
+            line[first : self.column] = " " * (self.column - first)
         else:
             line.clear()
 
@@ -242,7 +250,8 @@ class _Screen:
             self._erase_line(0)
             del self.lines[self.row + 1 :]
         elif mode in (2, 3):
-            self.lines = [""] * (self.row + 1)
+            first = max(0, self.row + 1 - _KEPT_ROWS)
+            self.lines[first:] = [""] * (self.row + 1 - first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,21 @@ def test_a_jump_to_the_right_is_no_wider_than_a_terminal() -> None:
     assert render_terminal("ab\x1b[3Gc\x1b[1D\x1b[2Cd") == "abc d"
 
 
+@pytest.mark.parametrize(
+    "moved", ["\x1b[B!", "\x1b[2J!", "\x1b[2K!", "\x1b[2K\x1b[1K!", "\x1b[s\x1b[B\x1b[u\x1b[B!"]
+)
+def test_a_column_that_another_line_had_is_no_further_than_a_terminal(moved: str) -> None:
+    lines = render_terminal("\n\x1b[A" + "x" * 9000 + moved).split("\n")
+    (shown,) = [line for line in lines if "!" in line]
+    assert shown.lstrip(" ") == "!" and len(shown) <= 501
+
+
+def test_to_erase_leaves_what_has_scrolled_off() -> None:
+    assert render_terminal("a\n" * 700 + "b\x1b[2Jc").count("a") == 201
+    assert render_terminal("x" * 1200 + "\x1b[1Ky") == "x" * 700 + " " * 500 + "y"
+    assert render_terminal("x" * 40 + "\x1b[1K!") == " " * 40 + "!"
+
+
 def test_a_long_line_is_rewritten_in_place() -> None:
     # Minutes where each piece costs as much as its line is long.
     shown = render_terminal("x" * 3_000_000 + "a\b" * 100_000)

@@ -77,10 +77,22 @@ def test_moves_and_erasing_are_those_of_a_terminal(printed: str, lines: list[str
     assert [words(line) for line in settled(printed)] == lines
 
 
+@pytest.mark.parametrize(
+    "printed",
+    ["x" * 1200 + "\x1b[1Ky", "a\n" * 700 + "b\x1b[2Jc", "a\n" * 700 + "b\x1b[300A\x1b[3Jc", "x" * 40 + "\r\x1b[1K\x1b[20C\x1b[1K!"],
+)  # fmt: skip
+def test_what_has_scrolled_off_is_erased_neither_here_nor_in_the_dashboard(printed: str) -> None:
+    shown = "\n".join(words(line).rstrip(" ") for line in settled(printed))
+    assert shown == render_terminal(printed)
+
+
 def test_a_jump_costs_no_more_than_a_screen() -> None:
     for far in ("\x1b[99999C", "\x1b[99999G", "\x1b[9999999999999C", "\x1b[50C" * 5000):
         (line,) = settled(far + "x")
         assert len(words(line)) <= 501
+    for moved in ("\x1b[B!", "\x1b[2J!", "\x1b[2K\x1b[1K!"):
+        lines = settled("\n\x1b[A" + "x" * 9000 + moved)
+        assert len(words(lines[-1])) <= 501
     assert settled("\x1b[" + "31;" * 100_000 + "mred") == [[("red", "ansi1")]], (
         "the last number, a 0, is not read"
     )
