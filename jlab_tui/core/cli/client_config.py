@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,21 +100,25 @@ ALLOW_RULE = f"mcp__{NAME}"
 """in `permissions.allow` of Claude Code's settings: its tools run without a question"""
 PLUGIN_RULE = f"mcp__plugin_{NAME}_{NAME}"
 """the same for the tools of the plugin's server"""
+PLUGIN_SERVER = f"plugin:{NAME}:{NAME}"
+"""the plugin's server, by Claude Code's name"""
 USE_IT = "Use this MCP server"
 """the answer to give when Claude Code asks about the server of `.mcp.json`; the one that it marks is another"""
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A rule in `permissions.deny` that keeps Claude Code from calling any of our tools."""
+    """An entry in a file that keeps Claude Code from our server, or from all of its tools, until somebody removes it."""
 
     path: str
-    rule: str
+    member: str
+    """of the file that has the entry"""
+    entry: str
 
     @property
     def is_of_plugin(self) -> bool:
         """it concerns the plugin's server, else the one that a file or the user's settings register"""
-        return self.rule.startswith(PLUGIN_RULE)
+        return self.entry.startswith((PLUGIN_RULE, PLUGIN_SERVER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,6 @@ class ClientChoices:
 
     denied: tuple[str, ...] = ()
     """files in which the server of `.mcp.json` is refused, as `claude mcp reset-project-choices` undoes it"""
-    kept_out: tuple[str, ...] = ()
-    """files in which it is refused and which no command of Claude Code changes back"""
     denials: tuple[Denial, ...] = ()
     is_approved: bool = False
     has_plugin: bool = False
@@ -151,22 +153,40 @@ def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> Client
         for holder in (known, *of_projects):
             if not isinstance(holder, Mapping):
                 continue
-            if NAME in _list(holder, "disabledMcpjsonServers"):
+            refused = NAME in _list(holder, _REFUSED)
+            if refused and path.rpartition("/")[2] != "settings.json":  # which is not Claude Code's to change
                 denied.append(path)
+            elif refused:
+                denials.append(Denial(path, _REFUSED, NAME))
+            denials += _denials(path, holder)
             approved |= holder.get("enableAllProjectMcpServers") is True
             approved |= NAME in _list(holder, "enabledMcpjsonServers")
-            denials += [
-                Denial(path, rule) for rule in _list(holder.get("permissions"), "deny") if rule in _WHOLE
-            ]
             plugins = holder.get("enabledPlugins")
             named = plugins.items() if isinstance(plugins, Mapping) else ()
             states = [is_on is True for name, is_on in named if name.partition("@")[0] == NAME]
             plugin = any(states) if plugin is None and states else plugin
-    by_hand = tuple(path for path in dict.fromkeys(denied) if path.rpartition("/")[2] == "settings.json")
-    by_answer = tuple(path for path in dict.fromkeys(denied) if path not in by_hand)
-    return ClientChoices(by_answer, by_hand, tuple(dict.fromkeys(denials)), approved, plugin is True)
+    return ClientChoices(
+        tuple(dict.fromkeys(denied)), tuple(dict.fromkeys(denials)), approved, plugin is True
+    )
 
 
+def _denials(path: str, holder: Mapping[str, Any]) -> Iterator[Denial]:
+    for rule in _list(holder.get("permissions"), "deny"):
+        if rule in _WHOLE:
+            yield Denial(path, RULES, rule)
+    for name in _list(holder, SWITCHED_OFF):
+        if name in (NAME, PLUGIN_SERVER):
+            yield Denial(path, SWITCHED_OFF, name)
+    for one in _list(holder, "deniedMcpServers"):
+        name = one.get("serverName") if isinstance(one, Mapping) else None
+        if name in (NAME, PLUGIN_SERVER):
+            yield Denial(path, "deniedMcpServers", name)
+
+
+_REFUSED = "disabledMcpjsonServers"
+SWITCHED_OFF = "disabledMcpServers"
+"""of `~/.claude.json`, for a project: what was disabled in `/mcp`"""
+RULES = "permissions.deny"
 _WHOLE = tuple(rule + tools for rule in (ALLOW_RULE, PLUGIN_RULE) for tools in ("", "__*"))
 """rules for all tools of a server; one for a single tool may be meant so"""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..cli.client_config import USE_IT, ClientChoices, Registered
+from ..cli.client_config import RULES, SWITCHED_OFF, USE_IT, ClientChoices, Denial, Registered
 from ..errors import JlabError
 from ..link.bridge import LinkFacts
 from ..server.record import ServerRecord, ServerState
@@ -221,20 +221,26 @@ def check_approval(places: Sequence[tuple[Registered, bool]], choices: ClientCho
         text = f"Claude Code was told not to use jlab-mcp here ({', '.join(choices.denied)})."
         fix = f"claude mcp reset-project-choices   (then start claude here and answer: {USE_IT})"
         found.append(Finding("approval", Level.FAIL, text, fix))
-    for path in choices.kept_out if by_entry else ():
-        text = f"Claude Code's settings in {path} keep it from using jlab-mcp."
-        fix = f"Remove jlab-mcp from disabledMcpjsonServers in {path}"
-        found.append(Finding("approval", Level.FAIL, text, fix))
     for one in choices.denials:
         if choices.has_plugin if one.is_of_plugin else by_entry:
-            text = f"a rule in {one.path} keeps Claude Code from calling any tool of jlab-mcp."
-            fix = f"Remove {one.rule} from permissions.deny in {one.path}"
-            found.append(Finding("permissions", Level.FAIL, text, fix))
+            found.append(_denial(one))
     is_asked = not choices.is_approved and any(place.where.endswith(".mcp.json") for place, _ in places)
     if found or not is_asked:
         return found
     text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. Some versions mark another answer."
     return [Finding("approval", Level.SKIP, text)]
+
+
+def _denial(one: Denial) -> Finding:
+    fix = f"Remove {one.entry} from {one.member} in {one.path}"
+    if one.member == RULES:
+        text = f"a rule in {one.path} keeps Claude Code from calling any tool of jlab-mcp."
+        return Finding("permissions", Level.FAIL, text, fix)
+    if one.member == SWITCHED_OFF:
+        text = "jlab-mcp is disabled in Claude Code for this project."
+        return Finding("approval", Level.FAIL, text, f"/mcp   (in Claude Code; then {one.entry}, Enable)")
+    text = f"Claude Code's settings in {one.path} keep it from using jlab-mcp."
+    return Finding("approval", Level.FAIL, text, fix)
 
 
 def check_registration(

@@ -14,6 +14,9 @@ from jlab_tui.adapters.client_files import interpreter_of
 from jlab_tui.core.cli.client_config import (
     ALLOW_RULE,
     PLUGIN_RULE,
+    PLUGIN_SERVER,
+    RULES,
+    SWITCHED_OFF,
     ClientChoices,
     Command,
     Denial,
@@ -260,10 +263,21 @@ def deny(*rules: str) -> str:
         (f'{{"projects": {{"/p": {DENIED}, "/q": []}}}}', ClientChoices(("f",))),
         (f'{{"projects": {{"/other": {DENIED}, "/q": []}}}}', ClientChoices()),
         ('{"disabledMcpjsonServers": "jlab-mcp", "enabledPlugins": 1, "permissions": []}', ClientChoices()),
-        (deny("Read", "mcp__jlab-mcp"), ClientChoices(denials=(Denial("f", "mcp__jlab-mcp"),))),
-        (deny("mcp__jlab-mcp__*"), ClientChoices(denials=(Denial("f", "mcp__jlab-mcp__*"),))),
+        (deny("Read", "mcp__jlab-mcp"), ClientChoices(denials=(Denial("f", RULES, "mcp__jlab-mcp"),))),
+        (deny("mcp__jlab-mcp__*"), ClientChoices(denials=(Denial("f", RULES, "mcp__jlab-mcp__*"),))),
         (deny("mcp__jlab-mcp__stop", "mcp__jlab-mcp2", "mcp__other"), ClientChoices()),
-        (deny("mcp__plugin_jlab-mcp_jlab-mcp"), ClientChoices(denials=(Denial("f", PLUGIN_RULE),))),
+        (deny("mcp__plugin_jlab-mcp_jlab-mcp"), ClientChoices(denials=(Denial("f", RULES, PLUGIN_RULE),))),
+        (
+            '{"projects": {"/p": {"disabledMcpServers": ["x", "jlab-mcp", "plugin:jlab-mcp:jlab-mcp"]}}}',
+            ClientChoices(
+                denials=(Denial("f", SWITCHED_OFF, "jlab-mcp"), Denial("f", SWITCHED_OFF, PLUGIN_SERVER))
+            ),
+        ),
+        ('{"projects": {"/other": {"disabledMcpServers": ["jlab-mcp"]}}}', ClientChoices()),
+        (
+            '{"deniedMcpServers": [3, {"serverName": "x"}, {"serverName": "jlab-mcp"}, {"serverCommand": []}]}',
+            ClientChoices(denials=(Denial("f", "deniedMcpServers", "jlab-mcp"),)),
+        ),
         ("broken", ClientChoices()),
     ],
 )
@@ -279,7 +293,7 @@ def test_a_refusal_in_settings_that_claude_code_does_not_reset_is_told_apart() -
     ]
     found = choices_in(texts, [])
     assert found.denied == ("/p/.claude/settings.local.json", "/h/.claude.json")
-    assert found.kept_out == ("/h/settings.json",)
+    assert found.denials == (Denial("/h/settings.json", "disabledMcpjsonServers", "jlab-mcp"),)
 
 
 @pytest.mark.parametrize("nearest", [True, False])

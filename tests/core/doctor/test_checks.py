@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core.cli.client_config import ClientChoices, Denial, Registered
+from jlab_tui.core.cli.client_config import RULES, SWITCHED_OFF, ClientChoices, Denial, Registered
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
 from jlab_tui.core.doctor import setting_checks as checks_settings
@@ -341,21 +341,34 @@ def test_an_answer_that_claude_code_took_for_a_no_is_a_failure_with_the_command_
 BY_FILE = [(Registered("/p/.mcp.json", "jlab-mcp"), True)]
 
 
+REFUSED = [
+    "claude mcp reset-project-choices",
+    "Remove jlab-mcp from disabledMcpjsonServers in /s",
+    "Remove mcp__jlab-mcp from permissions.deny in /d",
+]
+OF_PLUGIN = ["Remove mcp__plugin_jlab-mcp_jlab-mcp__* from permissions.deny in /d", "/mcp   (in Claude Code; then plugin:jlab-mcp:jlab-mcp, Enable)"]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("places", "has_plugin", "fixes"),
     [
-        (BY_FILE, False, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from"]),
-        ([], False, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from"]),
-        (BY_FILE, True, ["claude mcp reset-project-choices", "Remove jlab-mcp from disabledMcpjsonServers in /s", "Remove mcp__jlab-mcp from", "Remove mcp__plugin_jlab-mcp_jlab-mcp__* from"]),
-        ([], True, ["Remove mcp__plugin_jlab-mcp_jlab-mcp__* from permissions.deny in /d"]),
+        (BY_FILE, False, REFUSED),
+        ([], False, REFUSED),
+        (BY_FILE, True, [*REFUSED, *OF_PLUGIN]),
+        ([], True, OF_PLUGIN),
     ],
-)  # fmt: skip
+)
 def test_what_keeps_claude_code_from_the_server_is_one_finding_each_where_it_matters(
     places: list[tuple[Registered, bool]], has_plugin: bool, fixes: list[str]
 ) -> None:
-    denials = (Denial("/d", "mcp__jlab-mcp"), Denial("/d", "mcp__plugin_jlab-mcp_jlab-mcp__*"))
+    denials = (
+        Denial("/s", "disabledMcpjsonServers", "jlab-mcp"),
+        Denial("/d", RULES, "mcp__jlab-mcp"),
+        Denial("/d", RULES, "mcp__plugin_jlab-mcp_jlab-mcp__*"),
+        Denial("/h", SWITCHED_OFF, "plugin:jlab-mcp:jlab-mcp"),
+    )
     found = checks.check_approval(
-        places, ClientChoices(("/l",), ("/s",), denials, has_plugin=has_plugin, is_approved=True)
+        places, ClientChoices(("/l",), denials, has_plugin=has_plugin, is_approved=True)
     )
     assert [one.level for one in found] == [Level.FAIL] * len(fixes)
     for one, fix in zip(found, fixes, strict=True):
