@@ -135,6 +135,10 @@ class BigImage(StripWidget):
         return [Strip([])] * top + [Strip([Segment(" " * left), *strip]) for strip in self.drawn]
 
 
+_BORDER = 6
+"""columns of a border that its title does not have"""
+
+
 class ImageScreen(Screen[None]):
     """A cell's images, one at a time."""
 
@@ -184,8 +188,10 @@ class ImageScreen(Screen[None]):
         """Show place and keys, and how many texts of the figure are not printed."""
         parts = [f"{self._number + 1}/{len(self._images)}"] if len(self._images) > 1 else []
         parts += [f"{counted(missing, 'label')} left out"] if missing else []
-        parts += ["s saves", "esc closes", "in a browser: jlab-mcp url --live"]
-        self._view.border_subtitle = Content(" · ".join(parts))
+        parts += ["s saves", "esc closes"]
+        whole = " · ".join([*parts, "in a browser: jlab-mcp url --live"])
+        room = self._view.size.width - _BORDER
+        self._view.border_subtitle = Content(whole if len(whole) <= room else " · ".join(parts))
 
     def action_turn(self, by: int) -> None:
         self._number = (self._number + by) % len(self._images)
