@@ -256,6 +256,9 @@ def test_on_a_telephone_the_sessions_and_the_name_stay_on_the_screen(
             for shown in ("#cells h1", "#sessions a"):
                 box = f"document.querySelector('{shown}').getBoundingClientRect()"
                 assert 0 <= tab.js(f"{box}.top") < tab.js(f"{box}.bottom") <= height
+        tab.js("document.querySelectorAll('.cell')[1].scrollIntoView()")
+        top = tab.js("document.querySelectorAll('.cell')[1].getBoundingClientRect().top")
+        assert top >= tab.js("document.querySelector('#cells h1').getBoundingClientRect().bottom")
         assert tab.js("document.documentElement.scrollWidth") <= width
         tab.close()
     for number in range(9):
