@@ -1,4 +1,4 @@
-"""Writes the bash lines that run JLAB_MCP_SETUP and end the start, with code 89, at a line that fails."""
+"""Writes the bash lines that run JLAB_MCP_SETUP and end the start, with code 89, at a line that fails or says `exit`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ jlab_mcp_judge() { # ends the start, unless a test such as `[ -f x ]` in `[ -f x
     esac
     jlab_mcp_failed=${jlab_mcp_ran:-${jlab_mcp_lines%%$'\\n'*}}
   fi
-  echo "jlab-mcp: error: %s: $jlab_mcp_failed (it returned $jlab_mcp_code)" >&2
+  jlab_mcp_end "it returned $jlab_mcp_code"
+}
+jlab_mcp_end() { # why
+  trap - EXIT
+  echo "jlab-mcp: error: %s: $jlab_mcp_failed ($1)" >&2
   exit 89
 }
+trap 'jlab_mcp_code=$? jlab_mcp_failed=${jlab_mcp_ran:-${jlab_mcp_lines%%$'\\n'*}}; jlab_mcp_end "the shell ended in it with code $jlab_mcp_code"' EXIT
 trap 'jlab_mcp_code=$? jlab_mcp_failed=$BASH_COMMAND; [ ${#BASH_SOURCE[@]} -gt "$jlab_mcp_depth" ] || jlab_mcp_judge' ERR
 trap '[[ $BASH_COMMAND == *jlab_mcp_* ]] || jlab_mcp_ran=$BASH_COMMAND' DEBUG"""
 _AFTER = """\
@@ -32,7 +37,7 @@ _AFTER = """\
 done
 jlab_mcp_ran=
 [ -z "$jlab_mcp_lines" ] || eval "$jlab_mcp_lines"
-trap - ERR DEBUG
+trap - ERR DEBUG EXIT
 set +eu"""
 
 

@@ -38,6 +38,10 @@ def run(setup: str, *, script: Path | None = None) -> subprocess.CompletedProces
         ("if true", "if true (it returned 2)"),
         ("X=1 )", "X=1 ) (it returned 2)"),
         ("PATH=/none\nwrong && X=1", "wrong (it returned 127)"),
+        ("[ -d /none ] || exit 4", "exit 4 (the shell ended in it with code 4)"),
+        ("X=1\nexit 0", "exit 0 (the shell ended in it with code 0)"),
+        ("f() {\n  exit 3\n}\nf", "f (the shell ended in it with code 3)"),
+        ("source /dev/stdin <<<'exit 6'", "source /dev/stdin <<< 'exit 6' (the shell ended in it with code 6)"),
     ],
 )  # fmt: skip
 def test_a_line_that_fails_ends_the_start_and_names_the_command(
@@ -67,6 +71,8 @@ def test_a_line_that_fails_ends_the_start_and_names_the_command(
         ("false &&\n  false || X=14", "14"),
         ("X='it'\\''s $HOME'", "it's $HOME"),
         ("PATH=/none\nX=15", "15"),
+        ("false && X=1; X=16", "16"),
+        ("(exit 4) || X=17", "17"),
     ],
 )  # fmt: skip
 def test_what_bash_takes_for_no_failure_goes_on_in_the_same_shell(
@@ -74,6 +80,13 @@ def test_what_bash_takes_for_no_failure_goes_on_in_the_same_shell(
 ) -> None:
     for done in (run(setup), run(setup, script=tmp_path / "job.sh")):
         assert (done.returncode, done.stdout) == (0, f"ready X={value}\n"), done.stderr
+
+
+def test_an_exit_after_the_set_up_is_not_the_set_ups() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{setup_script('X=1')}\nexit 5"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (5, "")
 
 
 def test_a_command_inside_a_file_may_fail_and_the_files_own_status_counts(tmp_path: Path) -> None:

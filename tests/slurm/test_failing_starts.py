@@ -66,10 +66,11 @@ def test_a_venv_without_jupyter_is_named_with_the_command_that_installs_it(
     assert lab.run("status").returncode == 1
 
 
-def test_a_set_up_that_ends_the_script_is_reported_with_its_exit_code(cluster: Cluster, lab: Project) -> None:
+def test_a_set_up_that_ends_the_script_is_reported_with_the_line_that_does(cluster: Cluster, lab: Project) -> None:
     done = lab.run("start", "--detach", JLAB_MCP_SETUP="echo module broken: error; exit 7")
     assert done.returncode == 1
-    assert "failed with exit code 7" in done.stderr and "jlab-mcp logs" in done.stderr
+    told = "a line of JLAB_MCP_SETUP failed: exit 7 (the shell ended in it with code 7): module broken: error"
+    assert told in done.stderr, done.stderr
     assert "module broken: error" in lab.run("logs").stdout
 
 
