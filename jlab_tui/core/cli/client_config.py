@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -247,8 +248,13 @@ def other_clients(command: Command) -> list[tuple[str, str]]:
     ]
 
 
-def is_throwaway(prefix: str) -> bool:
-    """Whether an environment belongs to `uvx` or `pipx run`, which remove it with their caches."""
-    parts = prefix.split("/")
-    uv_cache = "uv" in parts and any(p.startswith(("archive-v", "environments-v", "builds-v")) for p in parts)
-    return uv_cache or ("pipx" in parts and (".cache" in parts or "cache" in parts))
+_THROWAWAY = re.compile(
+    r"/(archive|environments|builds|cached-envs)-v\d+/"  # of uv, and of `pixi exec`
+    r"|/(\.cache|pipx)/[0-9a-f]{15}(/|$)"  # of `pipx run`
+)
+"""in a path, wherever the cache is"""
+
+
+def is_throwaway(path: str) -> bool:
+    """Whether an environment, or a program in it, belongs to `uvx`, `pipx run` or `pixi exec`, which remove it with their caches."""
+    return _THROWAWAY.search(path) is not None

@@ -209,15 +209,18 @@ def test_the_blocks_for_other_clients_are_valid_in_their_formats() -> None:
     ("prefix", "throwaway"),
     [
         ("/home/ada/.cache/uv/archive-v0/Xy12", True),
+        ("/scratch/ada/cache/archive-v0/Xy12/bin/jlab-mcp", True),
+        ("/scratch/ada/environments-v2/script-9f", True),
+        ("/scratch/ada/builds-v0/.tmp4k", True),
+        ("/home/ada/.cache/rattler/cache/cached-envs-v0/f00a128274527791", True),
+        ("/home/ada/.local/pipx/.cache/4f29ab01cd83e7f", True),
+        ("/opt/ada/.cache/4f29ab01cd83e7f/bin/jlab-mcp", True),
+        ("/scratch/ada/pipx/4f29ab01cd83e7f", True),
         ("/home/ada/.local/share/uv/tools/jlab-mcp", False),
-        ("/home/ada/.local/pipx/.cache/4f2", True),
         ("/home/ada/project/.venv", False),
-        ("/home/ada/uv/project", False),
-        ("/home/ada/archive-v0/x", False),
+        ("/home/ada/uv/archive-v/project", False),
         ("/home/ada/.cache/project", False),
         ("/home/ada/pipx/venvs/jlab-mcp", False),
-        ("/home/ada/.cache/uv/environments-v2/x", True),
-        ("/tmp/pipx/cache/4f2", True),
     ],
 )
 def test_environments_that_a_cache_cleaning_removes_are_recognised(prefix: str, throwaway: bool) -> None:
