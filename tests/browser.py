@@ -74,6 +74,8 @@ class Tab:
     target: str
     console: list[str] = field(default_factory=list)
     """warnings and errors, whoever wrote them"""
+    requests: list[str] = field(default_factory=list)
+    """addresses that the page asked for"""
     dialogs: int = 0
     """that scripts opened"""
 
@@ -89,6 +91,8 @@ class Tab:
             self.console.append(str([one.get("value") for one in told["args"]]))
         elif method == "Runtime.exceptionThrown":
             self.console.append(str(told["exceptionDetails"]))
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(str(told["request"]["url"]))
         elif method == "Page.javascriptDialogOpening":
             self.dialogs += 1
 

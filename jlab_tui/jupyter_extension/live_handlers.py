@@ -109,25 +109,26 @@ class LivePageHandler(_LiveHandler):
         chosen = await self.live.run(self.live.chosen, asked)
         feed = await self.live.run(self.live.first, chosen) if chosen else LiveFeed()
         around = {patch.id: patch.html for patch in await self.live.run(self.live.surroundings, chosen)}
+        session = chosen or asked
         if chosen:
             empty = "No cell has run yet."
         elif asked:
-            empty = "There is no session %s in this project." % asked
+            empty = 'There is no session %s in this project. <a href="live">Show another session</a>' % escaped(asked)
         else:
             empty = "No session is open. Cells appear here when the agent runs code."
-        name = str(feed.opened.get("name") or chosen)
+        name = str(feed.opened.get("name") or session)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
             Template(_file("live.html")).substitute(
                 nonce=self.nonce,
-                session=escaped(chosen),
+                session=escaped(session),
                 place=_told(feed.place, feed.acts),
                 now="%.3f" % time.time(),
                 name=escaped(name),
                 notebook=escaped(os.path.basename(str(feed.opened.get("notebook", "")))),
                 title=escaped(name or "live"),
                 earlier="" if feed.since > (1, 0) else "hidden",
-                cells=feed_html(feed, chosen) or '<p class="empty">%s</p>' % escaped(empty),
+                cells=feed_html(feed, chosen) or '<p class="empty">%s</p>' % empty,
                 **around,
             )
         )

@@ -189,6 +189,28 @@ def test_a_session_taken_over_by_another_process_shows_what_ran_before_and_all_b
     assert tab.console == [] == bare.console
 
 
+def test_a_page_of_an_unknown_session_stays_still_and_leads_to_the_others(
+    records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *ran("s", 0))
+    tab = browser.open(address + "nosuch")
+    for number in range(2):  # each is a message of the server
+        write(sessions / f"later{number}.1.jsonl", opened(f"later{number}"))
+        tab.until(f"document.querySelector('#sessions').innerText.includes('later{number}')")
+    asked = [one.partition("?")[0].partition("/jlab-mcp/")[2] for one in tab.requests]
+    assert [asked.count(path) for path in ("live", "live/events")] == [2, 1], "once with the token, once without"
+    assert "There is no session nosuch in this project." in tab.js("document.querySelector('#feed').innerText")
+    assert tab.js("document.title") == "nosuch · jlab-mcp"
+    write(sessions / "nosuch.1.jsonl", opened("nosuch"), *ran("nosuch", 0))
+    tab.until("document.querySelector('.cell') && !document.querySelector('#feed .empty')")
+    write(sessions / "s.1.jsonl", *ran("s", 1))
+    tab = browser.open(address + "none")
+    tab.js("document.querySelector('#feed a').click()")
+    tab.until("location.search === '' && document.querySelectorAll('.cell').length === 2")
+    assert tab.console == []
+
+
 async def test_a_session_whose_client_is_gone_is_not_busy(
     server: Server, records: tuple[Path, str], browser: Browser
 ) -> None:
