@@ -11,6 +11,7 @@ from typing import BinaryIO, Optional, Tuple
 
 from .live_cells import LiveFeed
 from .live_files import LINE_MAX, opened, places_of
+from .live_items import LiveCell
 from .live_outputs import Place
 
 _RUN = re.compile(rb'^\{"v":\d+,"t":[-+.0-9e]+,"k":"run"', re.MULTILINE)
@@ -62,16 +63,17 @@ class LiveJournal:
 
     def last_cells(self, keep: int, before: Optional[Place] = None) -> LiveFeed:
         """Return the last cells of the record, or those that end before a place; `appended` goes on from the former."""
-        places = places_of(self.directory, self.session)
+        places = [one for one in places_of(self.directory, self.session) if before is None or one[0] <= before[0]]
         feed = LiveFeed(keep)
-        for epoch, path in reversed([one for one in places if before is None or one[0] <= before[0]]):
-            self._epoch, self._path, self._rest = epoch, path, b""
+        while places:
+            (epoch, path), self._rest = places.pop(), b""
+            self._epoch, self._path = epoch, path
             end = before[1] if before is not None and epoch == before[0] else None
             feed = _feed_of(path, epoch, end, keep)
-            if feed.items:
+            if feed.items and not (before is None and places and _began_with_another(feed)):
                 break
         while before is None and (self.appended(feed) or self.moved_on(feed)):
-            pass  # the later owners that have run nothing yet
+            pass  # the later owners, which have run nothing yet or went on with a run
         return feed
 
     def appended(self, feed: LiveFeed) -> bool:
@@ -97,6 +99,11 @@ class LiveJournal:
         self._rest = b""
         feed.place = (self._epoch, 0)
         return True
+
+
+def _began_with_another(feed: LiveFeed) -> bool:
+    """Tell whether all of a file is read, and a run goes on in it that an earlier owner began."""
+    return feed.since[1] == 0 and any(isinstance(one, LiveCell) and one.run and not one.tool for one in feed.items)
 
 
 def _feed_of(path: str, epoch: int, end: Optional[int], keep: int) -> LiveFeed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from .live_cells import ENDED_BADLY
-from .live_files import LINE_MAX, ClosedSessions, open_sessions, opened
+from .live_files import LINE_MAX, ClosedSessions, open_sessions, opened, places_of
 from .live_surroundings import SessionLine
 
 CLOSED_MAX = 20
@@ -69,9 +69,30 @@ class LiveOverview:
             return None
         line = before.line if before is not None else SessionLine(session, session, "", "running")
         line = _named(line, _parsed(first)) if first else line
-        state, cause = _state(tail)
+        state, cause = self._state_of(session, path, tail)
         line = replace(line, state=state or line.state, cause=cause)
         return _Seen(path, status.st_size, status.st_mtime, replace(line, state="closed") if is_past else line)
+
+    def _state_of(self, session: str, path: str, tail: bytes) -> Tuple[str, str]:
+        """Return what the record says last; an owner that has run nothing leaves the state of its predecessor."""
+        found = _state(tail)
+        if found[0] or not (tail.startswith(b'{"v"') and b'"k":"opened"' in tail):
+            return found
+        earlier = [one for _, one in places_of(self._directory, session)]
+        for one in reversed(earlier[: earlier.index(path)] if path in earlier else []):
+            state, _ = _state(_end_of(one))
+            if state:
+                return ("idle" if state == "closed" else state), ""
+        return "idle", ""
+
+
+def _end_of(path: str) -> bytes:
+    try:
+        with opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read(_TAIL)
+    except OSError:
+        return b""
 
 
 def _named(line: SessionLine, event: Mapping[str, object]) -> SessionLine:
@@ -90,7 +111,7 @@ def _state(tail: bytes) -> Tuple[str, str]:
         return "", ""
     at = max((found.start() for found in _STATES.finditer(tail)), default=-1)
     if at < 0:
-        return ("idle" if tail.startswith(b'{"v"') and b'"k":"opened"' in tail else ""), ""
+        return "", ""
     event = _parsed(tail[at : tail.find(b"\n", at)])
     kind, status = event.get("k"), event.get("status")
     if kind == "finished":

@@ -199,8 +199,12 @@ def test_a_page_of_an_unknown_session_stays_still_and_leads_to_the_others(
         write(sessions / f"later{number}.1.jsonl", opened(f"later{number}"))
         tab.until(f"document.querySelector('#sessions').innerText.includes('later{number}')")
     asked = [one.partition("?")[0].partition("/jlab-mcp/")[2] for one in tab.requests]
-    assert [asked.count(path) for path in ("live", "live/events")] == [2, 1], "once with the token, once without"
-    assert "There is no session nosuch in this project." in tab.js("document.querySelector('#feed').innerText")
+    assert [asked.count(path) for path in ("live", "live/events")] == [2, 1], (
+        "once with the token, once without"
+    )
+    assert "There is no session nosuch in this project." in tab.js(
+        "document.querySelector('#feed').innerText"
+    )
     assert tab.js("document.title") == "nosuch · jlab-mcp"
     write(sessions / "nosuch.1.jsonl", opened("nosuch"), *ran("nosuch", 0))
     tab.until("document.querySelector('.cell') && !document.querySelector('#feed .empty')")

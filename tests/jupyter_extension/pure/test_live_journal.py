@@ -15,6 +15,7 @@ from jlab_tui.core.journal.events import (
     DataShown,
     Entry,
     Event,
+    ExecutionStarted,
     HumanActed,
     NotebookEdited,
     Notice,
@@ -113,6 +114,28 @@ def test_a_session_that_another_process_took_over_shows_what_ran_before(tmp_path
     written(last, *cells(3, 4))
     assert journal.appended(feed) and sources(feed)[-1] == "x = 3"
     assert sources(LiveJournal(str(tmp_path), "s").last_cells(9)) == ["x = 3"]
+
+
+def test_a_run_that_another_owner_goes_on_with_has_its_code_its_number_and_all_of_its_output(
+    tmp_path: Path,
+) -> None:
+    begun: list[Event] = [
+        RunStarted("s-9", "execute_code", "c", "train()"),
+        ExecutionStarted("s-9", 7),
+        TextPrinted("s-9", "stdout", "one\n"),
+    ]
+    written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 2), *begun)
+    written(tmp_path / "s.2.jsonl", OPENED)
+    last = written(tmp_path / "s.3.jsonl", OPENED, TextPrinted("s-9", "stdout", "two\n"))
+    journal = LiveJournal(str(tmp_path), "s")
+    feed = journal.last_cells(9)
+    cell = next(item for item in feed.items if isinstance(item, LiveCell) and item.run == "s-9")
+    assert (cell.source, cell.tool, cell.count, cell.status) == ("train()", "execute_code", 7, "running")
+    assert "one\ntwo" in feed_html(feed, "s") and feed.place == (3, last.stat().st_size)
+    written(last, RunFinished("s-9", RunStatus.OK, 0.1))
+    assert journal.appended(feed) and cell.status == "ok"
+    written(tmp_path / "lost.2.jsonl", OPENED, TextPrinted("s-9", "stdout", "two\n"))
+    assert sources(LiveJournal(str(tmp_path), "lost").last_cells(9)) == [""]
 
 
 def test_a_long_record_is_read_from_its_end_only(tmp_path: Path) -> None:
@@ -222,6 +245,8 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert (
         line_at(str(tmp_path / "d"), "s", (1, 0)) is None and LiveOverview(str(tmp_path / "d")).look() == []
     )
+    written(tmp_path / "d" / "s.2.jsonl", OPENED)
+    assert [line.state for line in LiveOverview(str(tmp_path / "d")).look()] == ["idle"]
 
 
 def test_a_line_is_read_by_its_place_and_nothing_else_is(tmp_path: Path) -> None:
@@ -273,7 +298,27 @@ def test_the_list_shows_what_each_session_does(tmp_path: Path) -> None:
     assert (again["busy"].name, again["busy"].notebook) == ("train", "train.ipynb")
     assert overview.newest() in states and LiveOverview(str(tmp_path / "none")).newest() == ""
     written(tmp_path / "busy.2.jsonl", OPENED)
-    assert {line.session: line.state for line in overview.look()}["busy"] == "idle"
+    assert {line.session: line.state for line in overview.look()}["busy"] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "state"),
+    [
+        ([], "idle"),
+        ([RunStarted("s-1", "execute_code", "c", "1")], "running"),
+        ([RunHeld("s-1", "execute_code", "c", "1")], "held"),
+        ([RunFinished("s-1", RunStatus.DIED, 1.0)], "bad"),
+        ([RunFinished("s-1", RunStatus.OK, 1.0)], "idle"),
+        ([RunFinished("s-1", RunStatus.ERROR, 1.0), SessionClosed("done")], "idle"),
+    ],
+)
+def test_an_owner_that_has_run_nothing_leaves_the_state_of_its_predecessor(
+    tmp_path: Path, earlier: list[Event], state: str
+) -> None:
+    written(tmp_path / "s.1.jsonl", OPENED, *earlier)
+    written(tmp_path / "s.2.jsonl", OPENED)
+    written(tmp_path / "s.3.jsonl", OPENED, TextPrinted("s-1", "stdout", "more\n"))
+    assert [line.state for line in LiveOverview(str(tmp_path)).look()] == [state]
 
 
 def test_the_last_closed_sessions_are_listed_with_what_closed_them(tmp_path: Path) -> None:
