@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.errors import LaunchFailed
 from .programs import run
-from .server.environment import NEUTRAL
+from .server.environment import NEUTRAL, broken
 
 PACKAGES = ("ipykernel",)
 PINNED = Path(__file__).with_name("bootstrap.lock")
@@ -19,12 +19,15 @@ _LIMIT_S = 1800.0
 
 
 async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Make `<root>/.venv`, or add ipykernel to an existing one. Raises LaunchFailed with the tool's last output.
+    """Make `<root>/.venv`, or add ipykernel to an existing one. Raises LaunchFailed with the tool's last output, and for one
+    whose Python does not run.
 
     A new environment gets exactly the `PINNED` versions. An existing one keeps the user's own versions where they fit.
     """
     venv = root / ".venv"
     python = venv / "bin" / "python"
+    if (passed := await broken(venv, env)) is not None:
+        raise LaunchFailed(f"{passed.why}.", passed.hint)
     uv = shutil.which("uv", path=env.get("PATH"))
     tool = "uv" if uv else "venv and pip"
     commands: list[list[str]] = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.bootstrap import PINNED, bootstrap
+from jlab_tui.adapters.server.environment import choose_python
 from jlab_tui.core.errors import LaunchFailed
 
 
@@ -35,7 +37,28 @@ async def test_a_failure_gives_the_last_words_of_the_tool(tmp_path: Path) -> Non
 async def test_an_environment_that_is_there_keeps_the_users_own_versions(tmp_path: Path) -> None:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.touch()
+    python.symlink_to(sys.executable)
     await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), lambda text: None)
     (install,) = (tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()
     assert install == f"pip install --python {python} ipykernel"
+
+
+async def test_an_empty_directory_is_filled(tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), lambda text: None)
+    assert len((tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()) == 2
+
+
+@pytest.mark.parametrize("link", [".venv/bin/python", ".venv"])
+async def test_an_environment_whose_python_is_gone_is_refused_with_the_command_of_a_start(
+    tmp_path: Path, link: str
+) -> None:
+    (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / link).symlink_to("/not/there")
+    with pytest.raises(LaunchFailed) as refused:
+        await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), lambda text: None)
+    assert "is not there any more (its link leads to /not/there)" in refused.value.message
+    choice = await choose_python(tmp_path, {})
+    assert choice.passed is not None and choice.passed.hint == refused.value.hint
+    assert f"mv {tmp_path}/.venv {tmp_path}/.venv.old && " in refused.value.hint
+    assert not (tmp_path / "bin" / "calls").exists()

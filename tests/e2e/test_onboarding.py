@@ -281,7 +281,9 @@ def test_an_environment_whose_python_is_gone_is_kept_and_made_anew_by_the_printe
     python.unlink()
     python.symlink_to("/not/there/python3")  # as an upgrade of the system leaves it
     assert "its link leads to /not/there/python3" in warning()["text"]
-    type_fix(project, f"{warning()['fix']} --without-pip")  # which takes a second and not ten
+    anew, _, install = warning()["fix"].rpartition(" && ")
+    assert install == f"{python} -m pip install ipykernel"
+    type_fix(project, f"{anew} --without-pip")  # which takes a second and not ten
     assert (project.root / ".venv.old" / "bin" / "python").is_symlink()
     without = warning()
     assert "has no ipykernel" in without["text"]

@@ -9,9 +9,10 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ...core.server.environment import Candidate, Interpreter, PythonChoice, choose
+from ...core.server.environment import Candidate, Interpreter, PassedOver, PythonChoice, choose
 from ..files import private_dir, write_atomic
 from ..programs import run
 
@@ -35,11 +36,12 @@ print("\\njlab-mcp:", int(server), *(int(u.find_spec(name) is not None) for name
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
     """Choose among the root's `.venv`, VIRTUAL_ENV, CONDA_PREFIX and our own Python, in this order."""
-    lost = await asyncio.to_thread(_lost, root / ".venv")
+    venv = root.absolute() / ".venv"
+    lost = await asyncio.to_thread(_lost, venv)
     candidates = [lost] if lost is not None else []
     seen = set()
     for prefix, is_conda in (
-        (str(root / ".venv"), False),
+        (str(venv), False),
         (env.get("VIRTUAL_ENV", ""), False),
         (env.get("CONDA_PREFIX", ""), True),
     ):
@@ -47,15 +49,34 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
         if not there or there in seen:
             continue
         seen.add(there)
-        candidate = await _candidate(prefix, env, is_conda=is_conda)
+        anew = "" if prefix == str(venv) else str(venv)  # what the shell names may hold anything, so it stays
+        prefix = str(Path(prefix).absolute())
+        candidate = replace(await _candidate(prefix, env, is_conda=is_conda), anew=anew)
         is_base = is_conda and env.get("CONDA_DEFAULT_ENV") in ("base", "root")
         if is_base and not (candidate.python and candidate.python.has_kernel):
             continue  # conda activates it in every shell, so it belongs to no project
         candidates.append(candidate)
         if candidate.python is not None and candidate.python.has_kernel:
             break
-    has_uv = shutil.which("uv", path=env.get("PATH")) is not None
-    return choose(candidates, sys.executable, has_uv, own_serves=own_serves())
+    return choose(candidates, sys.executable, _has_uv(env), own_serves=own_serves())
+
+
+async def broken(venv: Path, env: Mapping[str, str]) -> PassedOver | None:
+    """Say why the Python of an environment does not run; None if it does, or if nothing is there yet."""
+    candidate = await asyncio.to_thread(_lost, venv)
+    if candidate is None and await asyncio.to_thread(_has_entries, venv):
+        candidate = await _candidate(str(venv), env, is_conda=False)
+    if candidate is None or (candidate.python is not None and candidate.python.runs):
+        return None
+    return choose([candidate], sys.executable, _has_uv(env), own_serves=own_serves()).passed
+
+
+def _has_entries(path: Path) -> bool:
+    return path.is_dir() and any(path.iterdir())
+
+
+def _has_uv(env: Mapping[str, str]) -> bool:
+    return shutil.which("uv", path=env.get("PATH")) is not None
 
 
 def own_serves() -> bool:

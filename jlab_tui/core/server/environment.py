@@ -36,6 +36,8 @@ class Candidate:
     python: Interpreter | None
     """None: it has no Python, like a bare conda environment"""
     is_conda: bool = False
+    anew: str = ""
+    """where to make one in its place; empty: there, once it is moved away"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class PassedOver:
     """what the command does"""
     fix: str
     """a command that deletes nothing"""
+
+    @property
+    def hint(self) -> str:
+        """The remedy as a sentence."""
+        return f"{self.remedy[0].upper()}{self.remedy[1:]}: {self.fix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def choose(
                 others = tuple(prefix for prefix in prefixes if prefix != candidate.prefix)
                 return PythonChoice(python.path, "", passed, silent, others)
             return PythonChoice(own, python.path, passed, silent, prefixes)
-        passed = passed or _passed_over(candidate, has_uv)
+        passed = passed or _passed_over(candidate, has_uv, own_serves)
         if python is not None and not python.runs:
             silent = silent or python.path
     return PythonChoice(own, "", passed, silent, prefixes)
@@ -100,20 +107,23 @@ def require_projects(choice: PythonChoice, own: str, *, fallback: bool, own_serv
     or if `own`, the Python of this program, would have to run a server that it does not have."""
     passed = choice.passed
     if not own_serves and choice.server == own:
-        remedy = f"{passed.remedy[0].upper()}{passed.remedy[1:]}" if passed else "Make one"
-        raise LaunchFailed(no_server(passed), f"{remedy}: {passed.fix if passed else NEW_WITH_SERVER}")
+        raise LaunchFailed(no_server(passed), passed.hint if passed else f"Make one: {NEW_WITH_SERVER}")
     if passed is None or fallback:
         return
-    remedy = passed.remedy[0].upper() + passed.remedy[1:]
     other = choice.kernel or choice.server
     whose = "jlab-mcp's own Python" if other == own else "another environment"
     raise LaunchFailed(
         f"{passed.why}, so no kernel can run in it.",
-        f"{remedy}: {passed.fix}\n  (JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in {whose} instead: {other})",
+        f"{passed.hint}\n  (JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in {whose} instead: {other})",
     )
 
 
-NEW_WITH_SERVER = "python3 -m venv .venv && .venv/bin/python -m pip install jupyterlab ipykernel"
+def _new(prefix: str, packages: str) -> str:
+    """Return the command that makes an environment in which kernels run."""
+    return f"python3 -m venv {prefix} && {prefix}/bin/python -m pip install {packages}"
+
+
+NEW_WITH_SERVER = _new(".venv", "jupyterlab ipykernel")
 
 
 def no_server(passed: PassedOver | None) -> str:
@@ -122,17 +132,18 @@ def no_server(passed: PassedOver | None) -> str:
     return f"jlab-mcp was installed without JupyterLab, and {why}."
 
 
-def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
+def _passed_over(candidate: Candidate, has_uv: bool, own_serves: bool) -> PassedOver:
     """Say why, and how to change it. uv's environments have no pip."""
     prefix, python = candidate.prefix, candidate.python
     quoted = shlex.quote(prefix)
+    packages = "ipykernel" if own_serves else "jupyterlab ipykernel"
     if python is None and candidate.is_conda:
-        return PassedOver(f"{prefix} has no Python", "add it with", f"conda install -p {quoted} ipykernel")
-    if python is None:
-        fix = f"mv {quoted} {quoted}.old && python3 -m venv {quoted}"
-        return PassedOver(f"{prefix} has no Python", "keep it and make another with", fix)
-    if python.leads_to:
-        fix = f"mv {quoted} {quoted}.old && python3 -m venv {quoted}"
+        return PassedOver(f"{prefix} has no Python", "add it with", f"conda install -p {quoted} {packages}")
+    if python is None or python.leads_to:
+        anew = _new(shlex.quote(candidate.anew or prefix), packages)
+        fix = anew if candidate.anew else f"mv {quoted} {quoted}.old && {anew}"
+        if python is None:
+            return PassedOver(f"{prefix} has no Python", "keep it and make another with", fix)
         why = f"The Python of {prefix} is not there any more (its link leads to {python.leads_to})"
         return PassedOver(
             why, "install that Python again, or keep the environment and make another with", fix
@@ -151,4 +162,4 @@ def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
     first = "" if python.has_pip or has_uv else f"{shown} -m ensurepip && "
     if python.has_kernel:  # enough, unless this program has no JupyterLab either
         return PassedOver(f"{prefix} has no JupyterLab", "add it with", f"{first}{install} jupyterlab")
-    return PassedOver(f"{prefix} has no ipykernel", "add it with", f"{first}{install} ipykernel")
+    return PassedOver(f"{prefix} has no ipykernel", "add it with", f"{first}{install} {packages}")

@@ -24,8 +24,8 @@ SCRIPT_EXITS: dict[int, Advice] = {
     ),
     91: Advice(
         "No Python was found on the node: the project's .venv is missing or not visible there.",
-        "Make one with `uv venv` or `python3 -m venv .venv` on a file system that the nodes share, "
-        "or name it in JLAB_MCP_SETUP; then start again.",
+        "Make one on a file system that the nodes share: `python3 -m venv .venv && .venv/bin/python -m pip install jupyterlab "
+        "ipykernel`, or name it in JLAB_MCP_SETUP; then start again.",
     ),
     92: Advice(
         "The Python on the node has no jupyter_server.",

@@ -119,6 +119,16 @@ async def test_an_environment_that_is_only_a_link_or_a_file_is_reported(tmp_path
     assert choice.silent == (f"{venv}/bin/python" if target else "")
 
 
+async def test_a_directory_that_only_the_shell_names_is_left_where_it_is(tmp_path: Path) -> None:
+    named = tmp_path / "work"
+    named.mkdir()
+    choice = await choose_python(named, {**ENV, "VIRTUAL_ENV": os.path.relpath(named)})
+    assert choice.passed is not None and choice.passed.why.endswith("/work has no Python")
+    assert choice.passed.fix == (
+        f"python3 -m venv {named}/.venv && {named}/.venv/bin/python -m pip install ipykernel"
+    )
+
+
 async def test_our_own_environment_is_no_other_one(tmp_path: Path) -> None:
     choice = await choose_python(tmp_path, {**ENV, "VIRTUAL_ENV": sys.prefix})
     assert (choice.server, choice.kernel, choice.note) == (sys.executable, "", "")

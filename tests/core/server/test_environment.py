@@ -72,7 +72,23 @@ def test_there_is_no_notice_if_the_first_environment_is_used() -> None:
             Candidate("/p q", Interpreter("/p q/bin/python", False, leads_to="/usr/bin/python3.8")),
             True,
             "is not there any more (its link leads to /usr/bin/python3.8)",
-            "mv '/p q' '/p q'.old && python3 -m venv '/p q'",
+            "mv '/p q' '/p q'.old && python3 -m venv '/p q' && '/p q'/bin/python -m pip install ipykernel",
+        ),
+        (
+            Candidate(
+                "/gone",
+                Interpreter("/gone/bin/python", False, leads_to="/usr/bin/python3.8"),
+                anew="/p q/.venv",
+            ),
+            True,
+            "The Python of /gone is not there any more",
+            "python3 -m venv '/p q/.venv' && '/p q/.venv'/bin/python -m pip install ipykernel",
+        ),
+        (
+            Candidate("/home", None, anew="/p/.venv"),
+            True,
+            "/home has no Python",
+            "python3 -m venv /p/.venv && /p/.venv/bin/python -m pip install ipykernel",
         ),
         (
             Candidate("/c", None, is_conda=True),
@@ -80,7 +96,12 @@ def test_there_is_no_notice_if_the_first_environment_is_used() -> None:
             "/c has no Python",
             "conda install -p /c ipykernel",
         ),
-        (Candidate("/p", None), True, "/p has no Python", "mv /p /p.old && python3 -m venv /p"),
+        (
+            Candidate("/p", None),
+            True,
+            "/p has no Python",
+            "mv /p /p.old && python3 -m venv /p && /p/bin/python -m pip install ipykernel",
+        ),
     ],
 )
 def test_an_environment_that_is_passed_over_is_reported_with_a_command_that_deletes_nothing(
@@ -134,7 +155,7 @@ def test_a_start_in_the_first_environment_needs_nobodys_word(candidates: list[Ca
     [
         ([BOTH], "/p/.venv/bin/python", "", ""),
         ([KERNEL], OWN, "and /p/.venv has no JupyterLab.", "Add it with: uv pip install --python /p/.venv/bin/python jupyterlab"),
-        ([NEITHER], OWN, "and /p/.venv has no ipykernel.", "Add it with: /p/.venv/bin/python -m pip install ipykernel"),
+        ([NEITHER], OWN, "and /p/.venv has no ipykernel.", "Add it with: /p/.venv/bin/python -m pip install jupyterlab ipykernel"),
         ([], OWN, "and the project has no environment that has it.", ".venv/bin/python -m pip install jupyterlab ipykernel"),
     ],
 )  # fmt: skip
