@@ -104,7 +104,8 @@ def _say_plugin(settings: Settings, env: Mapping[str, str], *, asks: bool) -> No
     if twice := registrations([settings.cwd, settings.root], env):
         where = ", ".join(dict.fromkeys(place.where for place, _ in twice))
         print(f"It is registered a second time in {where}. To keep the plugin's alone:")
-        print(f"  claude mcp remove {NAME}")
+        for removal in dict.fromkeys(place.removal for place, _ in twice):
+            print(f"  {removal}")
     print("Start Claude Code in this directory.")
     if asks:
         print(_ASKS)

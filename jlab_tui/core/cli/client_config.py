@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from ..errors import UsageError
@@ -64,6 +65,17 @@ def merge_mcp_json(text: str, command: Command, path: str) -> Merged:
         ) from None
 
 
+class Scope(StrEnum):
+    """Of a registration, by Claude Code's names."""
+
+    PROJECT = "project"
+    """a `.mcp.json`, for everybody who has the project"""
+    LOCAL = "local"
+    """`~/.claude.json`, for one project; Claude Code prefers it to the other two"""
+    USER = "user"
+    """`~/.claude.json`, for all projects"""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """One place where a client finds this server."""
@@ -71,6 +83,13 @@ class Registered:
     where: str
     program: str
     arguments: tuple[str, ...] = ()
+    scope: Scope = Scope.PROJECT
+    name: str = NAME
+
+    @property
+    def removal(self) -> str:
+        """The command that removes it. `claude mcp remove` without a scope refuses what is in two."""
+        return shlex.join(["claude", "mcp", "remove", "--scope", self.scope, self.name])
 
 
 def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Registered]:
@@ -79,21 +98,22 @@ def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Regi
         known = parse_object(text)
     except NotJson:
         return []
-    places: list[tuple[Any, str]] = [(known, where)]
+    of_all = Scope.PROJECT if where.endswith(".mcp.json") else Scope.USER
+    places: list[tuple[Any, str, Scope]] = [(known, where, of_all)]
     projects = known.get("projects")
     if isinstance(projects, dict):
-        places += [(projects.get(root), f"{where} (this project)") for root in roots]
+        places += [(projects.get(root), f"{where} (this project)", Scope.LOCAL) for root in roots]
     found = []
-    for holder, name in places:
+    for holder, place, scope in places:
         servers = holder.get("mcpServers") if isinstance(holder, Mapping) else None
-        for entry in (servers or {}).values() if isinstance(servers, Mapping) else ():
+        for name, entry in servers.items() if isinstance(servers, Mapping) else ():
             if not isinstance(entry, Mapping):
                 continue
             program = str(entry.get("command") or "")
             raw = entry.get("args")
             arguments = tuple(str(a) for a in raw) if isinstance(raw, list) else ()
             if program.rpartition("/")[2] == NAME or "jlab_tui" in arguments or NAME in arguments:
-                found.append(Registered(name, program, arguments))
+                found.append(Registered(place, program, arguments, scope, name))
     return found
 
 

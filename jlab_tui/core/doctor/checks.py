@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..cli.client_config import RULES, SWITCHED_OFF, USE_IT, ClientChoices, Denial, Registered
+from ..cli.client_config import (
+    NAME,
+    RULES,
+    SWITCHED_OFF,
+    USE_IT,
+    ClientChoices,
+    Denial,
+    Registered,
+    Scope,
+)
 from ..errors import JlabError
 from ..link.bridge import LinkFacts
 from ..server.record import ServerRecord, ServerState
@@ -250,18 +259,36 @@ def check_registration(
     if has_plugin and places:
         where = ", ".join(place.where for place, _ in places)
         text = f"registered twice: by the plugin jlab-mcp of Claude Code, and in {where}."
-        return [Finding("client", Level.WARN, text, "claude mcp remove jlab-mcp")]
+        fix = "; ".join(dict.fromkeys(place.removal for place, _ in places))
+        return [Finding("client", Level.WARN, text, fix)]
     if has_plugin:
         return [Finding("client", Level.OK, "registered by the plugin jlab-mcp of Claude Code")]
     if not places:
         return [
             Finding("client", Level.WARN, "no MCP client knows jlab-mcp for this project.", "jlab-mcp init")
         ]
+    running = [place for place, runs in places if runs]
+    twice: set[Registered] = set()
     found = []
+    for local in (place for place in running if place.scope is Scope.LOCAL):
+        hidden = [one for one in running if one.scope is not Scope.LOCAL and one.name == local.name]
+        if hidden:
+            twice |= {local, *hidden}
+            where = ", ".join(one.where for one in hidden)
+            text = f"registered twice: in {where}, and in {local.where}, which Claude Code prefers."
+            found.append(Finding("client", Level.WARN, text, local.removal))
     for place, runs in places:
-        if runs:
-            found.append(Finding("client", Level.OK, f"registered in {place.where}: {place.program}"))
-        else:
+        if not runs:
             text = f"{place.where} names {place.program}, which does not run."
-            found.append(Finding("client", Level.FAIL, text, "jlab-mcp init"))
+            found.append(Finding("client", Level.FAIL, text, _renewal(place)))
+        elif place not in twice:
+            found.append(Finding("client", Level.OK, f"registered in {place.where}: {place.program}"))
     return found
+
+
+def _renewal(place: Registered) -> str:
+    """What to type for a command that is gone: `init` writes only the entry of its own name in a `.mcp.json`."""
+    if place.scope is Scope.PROJECT and place.name == NAME:
+        return f"jlab-mcp init   (in {place.where.rpartition('/')[0] or '/'})"
+    init = "jlab-mcp init --user" if place.scope is Scope.USER else "jlab-mcp init"
+    return f"{place.removal}; {init}"

@@ -117,10 +117,12 @@ def test_registrations_are_found_in_the_user_scope_and_in_this_project_only() ->
         }
     )
     found = registered_in(text, "~/.claude.json", ["/here"])
-    assert [(f.where, f.program) for f in found] == [
-        ("~/.claude.json", "jlab-mcp"),
-        ("~/.claude.json (this project)", "/venv/bin/python"),
+    assert [(f.where, f.program, f.removal) for f in found] == [
+        ("~/.claude.json", "jlab-mcp", "claude mcp remove --scope user x"),
+        ("~/.claude.json (this project)", "/venv/bin/python", "claude mcp remove --scope local j"),
     ]
+    (of_project,) = registered_in('{"mcpServers": {"jlab-mcp": {"command": "jlab-mcp"}}}', "/p/.mcp.json")
+    assert of_project.removal == "claude mcp remove --scope project jlab-mcp"
     assert registered_in("{", "x") == []
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core.cli.client_config import RULES, SWITCHED_OFF, ClientChoices, Denial, Registered
+from jlab_tui.core.cli.client_config import RULES, SWITCHED_OFF, ClientChoices, Denial, Registered, Scope
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
 from jlab_tui.core.doctor import setting_checks as checks_settings
@@ -377,8 +378,42 @@ def test_what_keeps_claude_code_from_the_server_is_one_finding_each_where_it_mat
 
 def test_the_plugin_registers_the_server_and_a_second_registration_is_named() -> None:
     assert [f.level for f in checks.check_registration([], has_plugin=True)] == [Level.OK]
-    (twice,) = checks.check_registration([(Registered("~/.claude.json", "jlab-mcp"), True)], has_plugin=True)
-    assert twice.level is Level.WARN and twice.fix == "claude mcp remove jlab-mcp"
+    places = [(Registered("/h/.claude.json", "jlab-mcp", scope=Scope.USER), True), *BY_FILE]
+    (twice,) = checks.check_registration(places, has_plugin=True)
+    assert twice.level is Level.WARN and twice.fix == (
+        "claude mcp remove --scope user jlab-mcp; claude mcp remove --scope project jlab-mcp"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "fix"),
+    [
+        (Scope.PROJECT, "jlab-mcp", "jlab-mcp init   (in /p)"),
+        (Scope.PROJECT, "my lab", "claude mcp remove --scope project 'my lab'; jlab-mcp init"),
+        (Scope.LOCAL, "jlab-mcp", "claude mcp remove --scope local jlab-mcp; jlab-mcp init"),
+        (Scope.USER, "jlab-mcp", "claude mcp remove --scope user jlab-mcp; jlab-mcp init --user"),
+    ],
+)
+def test_a_command_that_is_gone_is_removed_where_init_does_not_write(
+    scope: Scope, name: str, fix: str
+) -> None:
+    place = Registered("/p/.mcp.json", "/gone/jlab-mcp", scope=scope, name=name)
+    (gone,) = checks.check_registration([(place, False)])
+    assert gone.level is Level.FAIL and gone.fix == fix
+
+
+def test_a_registration_that_hides_others_is_one_finding_with_the_command_that_removes_it() -> None:
+    local = Registered("/h/.claude.json (this project)", "/v/jlab-mcp", scope=Scope.LOCAL)
+    user = Registered("/h/.claude.json", "/v/jlab-mcp", scope=Scope.USER)
+    (twice,) = checks.check_registration([*BY_FILE, (local, True), (user, True)])
+    assert twice.level is Level.WARN and twice.fix == "claude mcp remove --scope local jlab-mcp"
+    assert "in /p/.mcp.json, /h/.claude.json, and in /h/.claude.json (this project)," in twice.text
+    for places in (
+        [*BY_FILE, (user, True)],
+        [*BY_FILE, (replace(local, name="cluster"), True)],
+        [(local, True), (replace(local, where="/h/.claude.json (another)"), True)],
+    ):
+        assert [one.level for one in checks.check_registration(places)] == [Level.OK, Level.OK]
 
 
 @pytest.mark.parametrize(
