@@ -27,7 +27,11 @@ from .wrapping import Row, WrapIndex, is_ruler, wrap, wrap_words
 
 GUTTER = 2
 """columns left of code and output; a selection omits them"""
-CODE_HEAD, CODE_TAIL = 16, 4
+Ends = tuple[int, int]
+"""lines at the start and at the end that a fold leaves"""
+CODE_ENDS: Ends = 16, 4
+LINE_ROWS = 8
+"""rows of one line of code to show while folded"""
 TRACE_HEAD, TRACE_TAIL = 1, 14
 LABELS_DEEP = 8
 """rows that labels of ticks which go downwards may add to an image"""
@@ -150,12 +154,12 @@ class CodeBlock:
     """Highlighted source on its own background; folds long code."""
 
     def __init__(
-        self, cell: FeedCell, frame: Frame, hue: str, expanded: bool, source: str | None = None
+        self, cell: FeedCell, frame: Frame, hue: str, expanded: bool, source: str = "", ends: Ends = CODE_ENDS
     ) -> None:
         """`source`: only a part of the cell's."""
         self.cell = cell
         self.frame = frame
-        self._source = (cell.source if source is None else source).rstrip("\n")
+        self._source = (source or cell.source).rstrip("\n")
         self._bar = Segment(frame.glyphs.bar, frame.palette.style(hue))
         self._ground = Style(bgcolor=frame.palette.style(back="panel").bgcolor)
         lines = self._source.split("\n")
@@ -163,7 +167,10 @@ class CodeBlock:
         heights = [
             1 if len(line) * 2 <= room else len(wrap([Segment(line.expandtabs(4))], room)) for line in lines
         ]
-        self._shown, self.folds = fold(len(lines), expanded, CODE_HEAD, CODE_TAIL)
+        self._shown, self.folds = fold(len(lines), expanded, *ends)
+        if not expanded and max(heights) > LINE_ROWS:
+            heights, self.folds = [min(height, LINE_ROWS) for height in heights], True
+        self._cuts = not expanded
         self._rows = _row_index(self._shown, heights)
         self.height = len(self._rows)
         self._lines: highlight.Lines | None = None
@@ -179,6 +186,9 @@ class CodeBlock:
                 self._lines = draw(self._source, self.frame.palette)
             pieces = wrap(self._lines[line], self.frame.body - 1) if line < len(self._lines) else [[]]
             body = pieces[min(part, len(pieces) - 1)]
+            if self._cuts and part == LINE_ROWS - 1 < len(pieces) - 1:
+                ellipsis = Segment(self.frame.glyphs.ellipsis, self.frame.palette.style("faint"))
+                body = [*Strip(body).crop(0, self.frame.body - 1 - cell_len(ellipsis.text)), ellipsis]
         filled = Strip(body).adjust_cell_length(self.frame.body)
         if self.cell.is_markdown:
             return [self._bar, Segment(" "), *filled]

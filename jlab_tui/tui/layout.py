@@ -18,10 +18,12 @@ from ..core.feed.items import (
     TextOutput,
 )
 from .blocks import (
+    CODE_ENDS,
     Blank,
     Block,
     CellHeader,
     CodeBlock,
+    Ends,
     ErrorBlock,
     Frame,
     Hidden,
@@ -91,7 +93,7 @@ def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -
     if cell.is_markdown and (parts := markdown_parts(cell.source)):
         above += [_note_part(cell, part, frame, hue, expanded) for part in parts]
     elif cell.source.strip():
-        above.append(CodeBlock(cell, frame, hue, expanded))
+        above.append(CodeBlock(cell, frame, hue, expanded, ends=_code_ends(cell, frame, is_last=is_last)))
     below = _below(cell, frame, hue)
     tail = TEXT_TAIL
     if is_last:
@@ -103,6 +105,13 @@ def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -
     blocks = [*above, *outputs, *below]
     folds = hides or any(getattr(block, "folds", False) for block in blocks)
     return Layout(blocks, folds=folds)
+
+
+def _code_ends(cell: FeedCell, frame: Frame, *, is_last: bool) -> Ends:
+    """Return how many lines at the two ends of its code are shown while it is folded: the last cell has room for what it prints."""
+    if not (is_last and cell.outputs and frame.room):
+        return CODE_ENDS
+    return min(CODE_ENDS[0], max(3, frame.room // 3 - 3)), 2
 
 
 def _note_part(cell: FeedCell, part: Part, frame: Frame, hue: str, expanded: bool) -> Block:

@@ -56,6 +56,36 @@ def test_a_million_lines_in_a_thousand_cells() -> None:
     assert rows.plain(rows.row_of(match)) == "step 0765432 ok" and rows.total == 13_000 + 990
 
 
+def cell_that_prints(code: str, lines: int, room: int) -> ItemRows:
+    feed = SessionFeed("s")
+    feed.apply(Entry(1.0, RunStarted("s-1", "execute_code", "c", code)))
+    feed.apply(Entry(1.0, TextPrinted("s-1", "stdout", "".join(f"step {n}\n" for n in range(lines)))))
+    rows = ItemRows(frame())
+    rows.make_room(room)
+    rows.show(feed.items, {})
+    rows.settle()
+    return rows
+
+
+def texts(rows: ItemRows) -> list[str]:
+    return [rows.plain(row) for row in range(rows.total)]
+
+
+def test_long_code_leaves_what_the_last_cell_prints_most_of_the_room() -> None:
+    shown = texts(cell_that_prints("\n".join(f"a{n} = {n}" for n in range(120)), 500, room=21))
+    assert len(shown) == 21
+    assert sum(text.startswith("step") for text in shown) >= 11
+    assert "step 499" in shown[-2] and "a119 = 119" in "".join(shown) and "a0 = 0" in "".join(shown)
+
+
+def test_one_endless_line_of_code_is_folded_and_expands() -> None:
+    rows = cell_that_prints(f"data = {list(range(2000))}", 3, room=21)
+    assert rows.total < 21 and rows.layout(0).folds
+    assert texts(rows)[8].rstrip().endswith("…")
+    rows.expand(0, True)
+    assert rows.total > 100 and "1999]" in "".join(texts(rows)).replace(" ", "")
+
+
 def test_other_cells_move_when_one_grows_and_one_shrinks_by_as_much() -> None:
     feed = feed_of(2, 4)
     rows = ItemRows(frame())

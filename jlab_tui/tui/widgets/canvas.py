@@ -97,8 +97,7 @@ class FeedCanvas(ScrollView):
         for place in range(first, last + 1):
             item, start = self.items[place], self.rows.start(place)
             if isinstance(item, FeedCell) and item.is_running:
-                if start >= int(self.scroll_y):
-                    self.refresh_lines(start, 1)
+                self.refresh_lines(max(start, int(self.scroll_y)), 1)
                 if item.digest is not None and item.digest.pace(now) is not None:
                     inner = self.rows.layout(place).start_of(item.digest)
                     self._drawn.discard((id(item), item.version, inner))
@@ -139,6 +138,8 @@ class FeedCanvas(ScrollView):
             return self._empty_line(y, width, base)
         place, inner = self.rows.find(row)
         item = self.items[place]
+        if y == 0 and 0 < inner < self.rows.height(place) - 1 and isinstance(item, FeedCell):
+            return self._header(place, width, base)
         key = (id(item), item.version, inner)
         selection = self.text_selection
         is_plain = inner > 0 and not self.needle and selection is None
@@ -147,9 +148,10 @@ class FeedCanvas(ScrollView):
         layout = self.rows.layout(place)
         if inner >= layout.height:
             return Strip.blank(width, base)
-        strip = Strip(layout.row(inner)).crop_extend(0, width, base).apply_style(base)
-        if inner == 0 and place == self.current and len(self.items) > 1:
-            strip = strip.apply_style(Style(bgcolor=self.rows.frame.palette.style(back="panel").bgcolor))
+        if inner == 0:
+            strip = self._header(place, width, base)
+        else:
+            strip = Strip(layout.row(inner)).crop_extend(0, width, base).apply_style(base)
         if self.needle:
             strip = self._marked(strip, "accent" if row == self.match_row else "warning")
         if selection is not None and (span := selection.get_span(row)) is not None:
@@ -157,6 +159,13 @@ class FeedCanvas(ScrollView):
         strip = strip.apply_offsets(0, row)
         if is_plain:
             self._drawn[key] = (row, strip)
+        return strip
+
+    def _header(self, place: int, width: int, base: Style) -> Strip:
+        """Draw the first row of an item, which stays in view while the item's end is."""
+        strip = Strip(self.rows.layout(place).row(0)).crop_extend(0, width, base).apply_style(base)
+        if place == self.current and len(self.items) > 1:
+            strip = strip.apply_style(Style(bgcolor=self.rows.frame.palette.style(back="panel").bgcolor))
         return strip
 
     def _empty_line(self, y: int, width: int, base: Style) -> Strip:
