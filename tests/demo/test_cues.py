@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from jlab_tui.core.journal.figure_texts import PARTS, TRANSIENT, figure_texts
+from jlab_tui.demo import chart
 from jlab_tui.demo import demo_cells as cells
 from jlab_tui.demo.chart import HEIGHT, LEFT, WIDTH, ticks
 from jlab_tui.demo.cues import Caption, Cue, Keys, Leave, Problem, Told, decode_cue, encode_cue
@@ -31,15 +33,20 @@ def test_the_figure_without_matplotlib_has_axes_and_what_was_measured() -> None:
     exec(cells.FIT.replace("time.sleep(0.22)", "pass"), told)
     assert isinstance(told["room"], float) and math.isclose(told["room"], 21, abs_tol=1)
     exec(
-        cells.PLOT_ALONE.replace("from chart", "from jlab_tui.demo.chart").replace(
-            "chart({", "image = chart({"
-        ),
+        cells.PLOT_ALONE.replace("chart import chart", "chart import draw as chart")
+        .replace("from chart", "from jlab_tui.demo.chart")
+        .replace("chart({", "image, texts = chart({"),
         told,
     )
     image = told["image"]
     assert image.size == (WIDTH, HEIGHT)  # type: ignore[attr-defined]
     names = image.crop((0, 0, LEFT - 4, HEIGHT))  # type: ignore[attr-defined]
     assert len(names.getcolors(100_000)) > 2, "the axis has numbers and a name"
+    read = figure_texts(told["texts"])
+    words = [text.text for text in read]
+    assert {"A cup of tea", "time (min)", "temperature (°C)", "measured", "60"} <= set(words)
+    assert len(read) == len(told["texts"])  # type: ignore[arg-type]
+    assert (chart.TEXTS, chart.PARTS) == (TRANSIENT, PARTS)
 
 
 def test_the_cell_with_the_mistake_is_mended() -> None:
