@@ -28,12 +28,13 @@ from .live_outputs import (
     TablePart,
     TextPart,
 )
-from .live_screen import Run, settled
+from .live_screen import Run, coloured, settled
 from .live_table import Table
 
 FIRST_LINES, LAST_LINES = 8, 40
 FRAME_ROWS, ROW_PX = 20, 23
 """of a frame; more scrolls in it"""
+_ERASES = re.compile(r"\x1b\[[0-3]?[JK]")
 _HEADING = re.compile("#{1,6} ")
 GLYPHS = {
     "": "·",
@@ -143,7 +144,8 @@ def _head(cell: LiveCell) -> str:
 
 def _part(part: Part, session: str) -> str:
     if isinstance(part, ErrorPart):
-        value = escaped("%s: %s" % (part.name, part.value) if part.value else part.name)
+        said = coloured("%s: %s" % (part.name, part.value) if part.value else part.name)
+        value = escaped("\n".join("".join(text for text, _ in line) for line in said))
         return (
             '<div class="part" id="%s"><details open=""><summary class="error">%s</summary><pre>%s</pre></details></div>'
             % (
@@ -169,7 +171,8 @@ def _part(part: Part, session: str) -> str:
 
 def _text(part: TextPart) -> str:
     """Return the first and the last lines, and how many are between them."""
-    first, last, gone = _lines(part.head), _lines(part.tail), part.gone_lines
+    lines = _printed if isinstance(part, PrintedPart) else coloured
+    first, last, gone = _lines(lines(part.head)), _lines(lines(part.tail)), part.gone_lines
     if not first and len(last) > FIRST_LINES + LAST_LINES:
         first, last = last[:FIRST_LINES], last[FIRST_LINES:]
     if not first:
@@ -181,9 +184,17 @@ def _text(part: TextPart) -> str:
     return "\n".join([lines_html(first), gap, lines_html(last)])
 
 
-def _lines(text: str) -> List[List[Run]]:
+def _lines(rows: List[List[Run]]) -> List[List[Run]]:
+    return rows[:-1] if rows and not rows[-1] else rows
+
+
+def _printed(text: str) -> List[List[Run]]:
+    """Return the lines of a stream; what was erased leaves no blank rows at its ends."""
     rows = settled(text)
-    return rows if rows[-1] else rows[:-1]
+    if _ERASES.search(text) is None:
+        return rows
+    seen = [at for at, row in enumerate(rows) if row]
+    return rows[seen[0] : seen[-1] + 1] if seen else []
 
 
 def _table(table: Table) -> str:

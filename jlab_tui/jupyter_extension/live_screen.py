@@ -14,6 +14,8 @@ Run = Tuple[str, str]
 _TOKEN = re.compile(
     r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?|[\r\n\x08]|[^\x1b\r\n\x08]+"
 )
+_ACTING = "\x1b\r\x08"
+"""begin what moves or erases"""
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 _MAYBE_WIDE = (
     "[\u1100-\u115f\u231a-\u23f3\u25fd-\u27bf\u2b1b-\u2b55\u2e80-\uffe6\U0001f000-\U0003fffd]"
@@ -41,6 +43,11 @@ def settled(text: str) -> List[List[Run]]:
     for token in _TOKEN.finditer(text.replace("\r\n", "\n")):
         screen.take(token[0], token[1] or "", token[2] or "")
     return [screen.rows[at].runs() if at in screen.rows else [] for at in range(screen.last + 1)]
+
+
+def coloured(text: str) -> List[List[Run]]:
+    """Return the lines of a text of which nothing but the colours acts: no message erases the traceback that it stands in."""
+    return settled(_TOKEN.sub(lambda at: at[0] if at[2] == "m" or at[0][0] not in _ACTING else "", text.replace("\r\n", "\n")))
 
 
 def _in_cells(text: str) -> str:

@@ -260,6 +260,20 @@ def test_the_middle_of_long_text_is_left_out_and_counted() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("row\n" * 35 + "\x1b[2J", ""),
+        ("row\n" * 35 + "\x1b[2Jlast\n", "last"),
+        ("row\n" * 3 + "\x1b[A\x1b[2K" * 3, ""),
+        ("kept\n" + "row\n" * 3 + "\x1b[A\x1b[2K" * 3, "kept"),
+        ("\n\nmeant\n\n", "\n\nmeant\n"),
+    ],
+)
+def test_what_a_stream_has_erased_leaves_no_blank_rows_at_its_ends(text: str, seen: str) -> None:
+    assert f'<pre class="text">{seen}</pre>' in drawn(run(), printed(text))
+
+
 def test_a_line_without_an_end_is_left_out_in_characters() -> None:
     made = drawn(run(), *[printed("x" * 30_000) for _ in range(10)])
     assert "272,000 characters not shown here" in made
@@ -394,6 +408,12 @@ def test_an_error_shows_its_name_and_its_traceback() -> None:
     made = drawn(run(), ErrorRaised("s-1", "ValueError", "<b>", ("\x1b[31mTrace\x1b[0m", "line 1")))
     assert '<summary class="error">ValueError: &lt;b&gt;</summary>' in made
     assert '<span class="ansi1">Trace</span>\nline 1' in made
+    erasing = drawn(
+        run(),
+        ErrorRaised("s-1", "ValueError", "\x1b[2Jbad", ("Trace\nline 1", "ValueError: \x1b[2J\x1b[Hbad")),
+    )
+    assert ">ValueError: bad</summary>" in erasing and ">Trace\nline 1\nValueError: bad</pre>" in erasing
+    assert ">ab</pre>" in drawn(run(), shown({"text/plain": "a\x1b[2Jb"}))
     assert ">KeyboardInterrupt<" in drawn(run(), ErrorRaised("s-1", "KeyboardInterrupt", "", ()))
 
 

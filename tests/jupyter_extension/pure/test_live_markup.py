@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jlab_tui.core.display.terminal_text import render_terminal
 from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html
-from jlab_tui.jupyter_extension.live_screen import settled
+from jlab_tui.jupyter_extension.live_screen import coloured, settled
 from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, TAGS_MAX, Table, TableCell, table_of
 
 TRICKS = st.text(alphabet=st.sampled_from(list("<>&\"'/=ab \n\r\t\x08\x1b[];0138m#\u202e\ud800\x9b")))
@@ -75,6 +75,21 @@ def test_lines_are_those_that_the_dashboard_shows(acts: list[str]) -> None:
 )
 def test_moves_and_erasing_are_those_of_a_terminal(printed: str, lines: list[str]) -> None:
     assert [words(line) for line in settled(printed)] == lines
+
+
+@pytest.mark.parametrize(
+    "act", ["\x1b[2J", "\x1b[H", "\x1b[9A", "\x1b[1K", "\x1b]0;t\x07", "\x1b", "\r", "\x08", "\x1b7"]
+)
+def test_nothing_but_colours_acts_in_what_no_stream_printed(act: str) -> None:
+    assert (
+        lines_html(coloured(f"one\r\ntwo {act}\x1b[31mthree")) == 'one\ntwo <span class="ansi1">three</span>'
+    )
+
+
+@given(ACTS)
+def test_text_of_which_only_colours_act_keeps_each_line(acts: list[str]) -> None:
+    printed = "".join(acts)
+    assert len(coloured(printed)) == printed.count("\n") + 1
 
 
 @pytest.mark.parametrize(
