@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import os
 import re
@@ -173,7 +172,7 @@ class LiveOutputHandler(_LiveHandler):
         self.set_header("Content-Type", mime)
         try:
             self.finish(base64.b64decode(content))
-        except binascii.Error:
+        except ValueError:
             raise web.HTTPError(404, "the output is not an image") from None
 
 

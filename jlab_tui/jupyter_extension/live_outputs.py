@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import itertools
 import json
 import re
@@ -17,6 +18,7 @@ TAIL_CHARS = 24_000
 """characters of a text that are kept"""
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 """the types that are sent to a browser, as images and as nothing else"""
+_BEGINNINGS = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/gif": b"GIF8", "image/webp": b"RIFF"}
 PAGE = "text/html"
 PLOTLY = "application/vnd.plotly.v1+json"
 VEGA = ("application/vnd.vegalite.", "application/vnd.vega.")
@@ -138,7 +140,7 @@ def shown_data(data: Dict[str, Any], place: Place) -> Part:
         table = table_of(page)
         return TablePart(table=table) if table is not None else _picture(PAGE, page, place)
     for mime in IMAGES:
-        if joined(data.get(mime)):
+        if _is_image(mime, joined(data.get(mime))):
             return PicturePart(place=place, mime=mime)
     chart = _chart(data)
     if page and not chart:
@@ -151,6 +153,16 @@ def shown_data(data: Dict[str, Any], place: Place) -> Part:
     return part
 
 
+def _is_image(mime: str, content: str) -> bool:
+    """Tell whether a browser may draw it; SVG is text, the others base64."""
+    if mime not in _BEGINNINGS:
+        return bool(content)
+    try:
+        return binascii.a2b_base64(content).startswith(_BEGINNINGS[mime])
+    except ValueError:
+        return False
+
+
 def _picture(mime: str, page: str, place: Place) -> PicturePart:
     return PicturePart(
         place=place,
@@ -161,6 +173,8 @@ def _picture(mime: str, page: str, place: Place) -> PicturePart:
 
 
 def _words(data: Dict[str, Any]) -> str:
+    for mime in filter(data.get, IMAGES):
+        return "[The image cannot be drawn: its data are no %s]\n%s" % (mime, joined(data.get("text/plain")))
     for mime in ("text/markdown", "text/latex", "text/plain"):
         if words := joined(data.get(mime)):
             return words

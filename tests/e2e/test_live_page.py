@@ -270,6 +270,22 @@ def test_users_acts_closed_sessions_and_the_job_are_on_the_page(
     assert tab.console == []
 
 
+def test_an_image_that_is_none_is_told_in_words_and_asked_for_by_nobody(
+    server: Server, records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), RunStarted("s-1", "execute_code", "c", "show()"))
+    place = (sessions / "s.1.jsonl").stat().st_size
+    write(sessions / "s.1.jsonl", DataShown("s-1", {"image/png": "\u00e9!", "text/plain": "<Figure>"}))
+    tab = browser.open(address + "s")
+    assert "cannot be drawn: its data are no image/png]\n<Figure>" in tab.js(
+        "document.querySelector('.out').innerText"
+    )
+    assert tab.js("document.images.length") == 0 and tab.console == []
+    query = {"session": "s", "at": f"1.{place}", "type": "image/png"}
+    assert server.http.get("jlab-mcp/live/output", params=query).status_code == 404
+
+
 def test_on_a_telephone_the_sessions_and_the_name_stay_on_the_screen(
     records: tuple[Path, str], browser: Browser
 ) -> None:

@@ -104,7 +104,7 @@ def page(markup: str) -> ElementTree.Element:
 EVENTS = st.one_of(
         st.builds(run, st.integers(1, 3), st.sampled_from(["x = 1", "", "<script>"])),
         st.builds(printed, st.sampled_from(["a\n", "b", "\r9%", "<i>"]), st.integers(1, 3), st.sampled_from(["stdout", "stderr"])),
-        st.builds(shown, st.sampled_from([{"text/plain": "7"}, {"image/png": "aGk="}, WIDGET, STYLED]), st.integers(1, 3),
+        st.builds(shown, st.sampled_from([{"text/plain": "7"}, {"image/png": "iVBORw0KGgo="}, WIDGET, STYLED]), st.integers(1, 3),
                   display_id=st.sampled_from(["", "d"])),
         st.builds(DataUpdated, st.just("s-1"), st.just("d"), st.just({"text/plain": "8"})),
         st.builds(WidgetsChanged, st.just("s-1"), st.just({}), views=st.just({"m1": "50 %"})),
@@ -341,8 +341,12 @@ def test_an_update_replaces_what_is_shown() -> None:
 
 
 def test_rich_data_is_shown_by_its_place() -> None:
-    png = drawn(run(), shown({"image/png": "aGk=", "text/plain": "<Figure>"}))
-    assert 'src="live/output?session=s&amp;at=1.' in png and "type=image%2Fpng" in png and "aGk=" not in png
+    png = drawn(run(), shown({"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}))
+    assert (
+        'src="live/output?session=s&amp;at=1.' in png
+        and "type=image%2Fpng" in png
+        and "iVBORw0KGgo=" not in png
+    )
     both = drawn(run(), shown({"text/html": "<script>x</script>", "image/svg+xml": "<svg/>"}))
     assert "image%2Fsvg%2Bxml" in both and "iframe" not in both
     frame = drawn(run(), shown({"text/html": "<p>1</p>" * 30}))
@@ -370,6 +374,12 @@ def test_rich_data_is_shown_by_its_place() -> None:
             {"application/geo+json": {"a": 1}, "model/x": "y"},
             "[output of type application/geo+json, model/x]",
         ),
+        (
+            {"image/png": "not base64", "text/plain": "<Figure>"},
+            "[The image cannot be drawn: its data are no image/png]\n<Figure>",
+        ),
+        ({"image/jpeg": "iVBORw0KGgo="}, "[The image cannot be drawn: its data are no image/jpeg]"),
+        ({"image/png": "\u00e9", "image/gif": 5}, "[The image cannot be drawn: its data are no image/png]"),
         ({"text/plain": 5}, "[output of type text/plain]"),
         ({}, ""),
         ({PLOTLY: 5}, "[plotly figure: no traces; open the notebook to see it]"),
@@ -478,7 +488,7 @@ def test_losses_are_counted() -> None:
 
 
 def test_of_very_many_outputs_the_last_are_kept() -> None:
-    images = [shown({"image/png": "aGk="}, display_id=f"d{n}") for n in range(PARTS_MAX + 5)]
+    images = [shown({"image/png": "iVBORw0KGgo="}, display_id=f"d{n}") for n in range(PARTS_MAX + 5)]
     made = drawn(run(), *images)
     assert made.count("<img") == PARTS_MAX and "5 earlier outputs are not shown" in made
     assert "earlier" not in drawn(run(), *images, OutputCleared("s-1", False))
@@ -547,8 +557,8 @@ def test_output_whose_beginning_was_not_read_has_a_place() -> None:
 
 
 def test_content_is_read_from_a_line() -> None:
-    (line,) = lines_of([shown({"image/png": "aGk="})])
-    assert content_of(line, "image/png") == "aGk=" and content_of(line, "text/html") is None
+    (line,) = lines_of([shown({"image/png": "iVBORw0KGgo="})])
+    assert content_of(line, "image/png") == "iVBORw0KGgo=" and content_of(line, "text/html") is None
     assert content_of(lines_of([run()])[0], "image/png") is None and content_of(b"{", "image/png") is None
 
 
