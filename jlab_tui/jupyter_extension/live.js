@@ -12,6 +12,7 @@
   const REST = 60000; // ms out of sight, after which a page leaves its connection to others: a browser has six for a server
   let source = null;
   let resting = 0;
+  let unknown = ""; // what stands before the title while nobody tells what runs
   const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
   let place = body.dataset.place;
@@ -37,7 +38,7 @@
 
   function tick() {
     const now = Date.now() / 1000 - ahead;
-    for (const one of document.querySelectorAll("[data-since]")) one.textContent = span(now - Number(one.dataset.since));
+    for (const one of unknown ? [] : document.querySelectorAll("[data-since]")) one.textContent = span(now - Number(one.dataset.since));
     for (const one of document.querySelectorAll("[data-until]")) {
       const left = Number(one.dataset.until) - now;
       one.textContent = left > 0 ? span(left) + " left" : "no time left";
@@ -95,7 +96,7 @@
   function shown() {
     const isLeft = document.querySelector("#sessions :is(.left, .ended, .closed)[aria-current]");
     const busy = feed.querySelector(".head.running") && !isLeft ? "▶ " : "";
-    document.title = document.title.replace(/^(▶ )?/, busy);
+    document.title = document.title.replace(/^([▶✗…] )?/, unknown || busy);
     tick();
   }
 
@@ -105,6 +106,8 @@
     source.addEventListener("open", () => {
       line.textContent = "live";
       line.className = "";
+      unknown = "";
+      shown();
     });
     source.addEventListener("patch", (event) => {
       place = event.lastEventId;
@@ -124,10 +127,18 @@
     source.addEventListener("error", () => {
       line.className = "off";
       line.textContent = "the server does not answer; trying again";
+      unknown = "✗ ";
+      shown();
       if (source.readyState !== EventSource.CLOSED) return;
       line.textContent = "the server has ended, or wants a login: load the page again";
       window.setTimeout(() => document.hidden || listen(), 5000);
     });
+  }
+
+  function rest() {
+    source.close();
+    unknown ||= "… ";
+    shown();
   }
 
   earlier.addEventListener("click", async () => {
@@ -158,7 +169,7 @@
 
   document.addEventListener("visibilitychange", () => {
     window.clearTimeout(resting);
-    if (document.hidden) resting = window.setTimeout(() => source.close(), REST);
+    if (document.hidden) resting = window.setTimeout(rest, REST);
     else listen();
   });
 

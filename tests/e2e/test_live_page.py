@@ -286,6 +286,18 @@ def test_an_image_that_is_none_is_told_in_words_and_asked_for_by_nobody(
     assert server.http.get("jlab-mcp/live/output", params=query).status_code == 404
 
 
+def test_the_tab_of_a_server_that_is_gone_does_not_say_that_a_cell_runs(
+    server: Server, records: tuple[Path, str], browser: Browser
+) -> None:
+    sessions, address = records
+    write(sessions / "s.1.jsonl", opened("s"), *ran("s", 0)[:2])
+    tab = browser.open(address + "s")
+    tab.until("document.title === '▶ s · jlab-mcp' && document.querySelector('#line').innerText === 'live'")
+    server.stop()
+    tab.until("document.title === '✗ s · jlab-mcp'")
+    assert "the server" in tab.js("document.querySelector('#line').innerText")
+
+
 def test_on_a_telephone_the_sessions_and_the_name_stay_on_the_screen(
     records: tuple[Path, str], browser: Browser
 ) -> None:
