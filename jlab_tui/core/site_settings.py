@@ -129,9 +129,13 @@ def require_unlocked(locked: Mapping[str, str], names: Iterable[str]) -> None:
     for name in names:
         if name in locked:
             raise UsageError(
-                f"The site keeps {PREFIX}{name} as it is ({locked[name]}).",
-                "Leave it out; `jlab-mcp doctor` shows the value.",
+                kept_by_site(name, locked[name]), "Leave it out; `jlab-mcp doctor` shows the value."
             )
+
+
+def kept_by_site(name: str, place: str) -> str:
+    """Say that a setting, its name without prefix, is locked, and where."""
+    return f"The site keeps {PREFIX}{name} as it is ({place})."
 
 
 def source_of(name: str, env: Mapping[str, str], choices: Mapping[str, str], site: Site) -> Source | None:

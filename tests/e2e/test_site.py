@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,25 @@ async def test_the_sites_settings_hold_for_commands_and_tools_and_are_shown_with
     assert broken.returncode == 2 and "line 1: JLAB_MCP_WAIT_S='soon'" in broken.stderr
     assert "; line 2: 'export X=1' is not" in broken.stderr
     assert project.run("status", JLAB_MCP_SITE_CONFIG="none").returncode == 1, "goes on without it"
+
+
+def test_what_the_site_keeps_is_not_offered_to_be_changed_and_what_it_runs_can_be_typed(
+    project: Project, site: Path
+) -> None:
+    bin_ = site.parent / "bin"
+    bin_.mkdir()
+    lines = "echo from the site >&2; PATH=/none"
+    site.write_text(f"JLAB_MCP_SETUP={lines}\nlock JLAB_MCP_RUN_MODE=slurm\n", encoding="utf-8")
+    kept = f"The site keeps JLAB_MCP_RUN_MODE as it is ({site}, line 2)."
+    refused = project.run("start", "--detach", PATH=str(bin_))
+    assert refused.returncode == 1 and kept in refused.stderr and "--mode local" not in refused.stderr
+    found = {f["check"]: f for f in json.loads(project.run("doctor", "--json", PATH=str(bin_)).stdout)}
+    assert kept in found["slurm"]["text"] and found["slurm"]["fix"] == "module load slurm"
+
+    site.write_text(f"JLAB_MCP_SETUP={lines}\nlock JLAB_MCP_RUN_MODE=local\n", encoding="utf-8")
+    found = {f["check"]: f for f in json.loads(project.run("doctor", "--json").stdout)}
+    typed = found["environment"]["fix"]
+    done = subprocess.run(
+        ["sh", "-c", typed], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+    assert "from the site" in done.stderr and "python: command not found" in done.stderr, typed

@@ -18,7 +18,7 @@ from ...core.settings import Link, Mode, Settings
 from ...core.slurm.allocation import submits_another
 from ...core.slurm.limits import has_own_limits, require_time
 from ...core.slurm.queue import QueueRows, QueueUnknown
-from ...core.slurm.rejections import Rejected, Rejection
+from ...core.slurm.rejections import Rejected, Rejection, under_lock
 from ...core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
@@ -67,7 +67,7 @@ class Submission:
         submission = secrets.token_hex(8)
         request = check_request(request_of(settings))
         template = read_template(settings.slurm.template)
-        if told := submits_another(self._env, socket.gethostname()):
+        if told := submits_another(self._env, socket.gethostname(), settings.locked.get("RUN_MODE", "")):
             say(told)
         await self._check_time(request)
         choice = await self._choose(say)
@@ -88,6 +88,7 @@ class Submission:
         answer = await self._slurm.submit(script)
         if isinstance(answer, Rejected) and answer.cause is not Rejection.UNCERTAIN:
             remove_launch_files(connection_file)
+            answer = under_lock(answer, settings.locked.get("RUN_MODE", ""))
             raise LaunchFailed(answer.message, answer.advice.hint)
         if isinstance(answer, Rejected):
             job_id = await self._look_up(submission, cluster)
@@ -209,7 +210,8 @@ async def test_request(settings: Settings, env: Mapping[str, str]) -> Estimate |
         comment=env.get("SBATCH_COMMENT", ""),
     )
     script = render_script(read_template(settings.slurm.template), script_values(request, inputs))
-    return await Slurm(server_env(env)).estimate(script)
+    answer = await Slurm(server_env(env)).estimate(script)
+    return under_lock(answer, settings.locked.get("RUN_MODE", "")) if isinstance(answer, Rejected) else answer
 
 
 def request_of(settings: Settings) -> ResourceRequest:

@@ -110,14 +110,19 @@ def check_program(
     return [Finding("program", Level.OK, text)]
 
 
-def check_setup(facts: PythonFacts | None) -> list[Finding]:
-    """Check the Python that JLAB_MCP_SETUP selects; None: it is for another machine and did not run here."""
+def check_setup(facts: PythonFacts | None, of_site: str = "") -> list[Finding]:
+    """Check the Python that JLAB_MCP_SETUP selects; None: it is for another machine and did not run here.
+
+    `of_site`: the lines, if the site has set them, so that the user's shell does not know them."""
     if facts is None:
         text = "JLAB_MCP_SETUP prepares the environment on the node; start a job to check its result."
         return [Finding("environment", Level.SKIP, text)]
     if not facts.version:
         text = f"JLAB_MCP_SETUP does not select a Python that runs: {facts.trouble or 'it printed nothing'}"
-        return [Finding("environment", Level.FAIL, text, 'bash -xc "$JLAB_MCP_SETUP; python --version"')]
+        typed = (
+            shlex.quote(f"{of_site}; python --version") if of_site else '"$JLAB_MCP_SETUP; python --version"'
+        )
+        return [Finding("environment", Level.FAIL, text, f"bash -xc {typed}")]
     versions = _versions(facts, "ipykernel", "jupyterlab", "jupyter_server")
     text = f"JLAB_MCP_SETUP selects {facts.path} (Python {facts.version}, {versions})"
     lacks = [name for name in ("jupyter_server", "ipykernel") if not facts.has(name)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..server.exit_grace import client_grace
 from ..settings import PREFIX, Settings, SlurmSettings
+from ..site_settings import kept_by_site
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.rejections import Rejected
 from ..slurm.submit import Estimate
@@ -15,19 +16,19 @@ from ..slurm.terms import parse_span
 from .checks import Finding, Level
 from .python_checks import DriverFacts
 
-_WITHOUT_ANSWER = (
-    "scontrol ping   (or, if this machine belongs to no cluster: export JLAB_MCP_RUN_MODE=local)"
-)
+_LOCAL = "export JLAB_MCP_RUN_MODE=local"
 
 
-def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> list[Finding]:
+def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None, kept: str = "") -> list[Finding]:
+    """Check that Slurm can be asked. `kept`: where the site keeps the mode, which then cannot be another one."""
+    why = f" {kept_by_site('RUN_MODE', kept)}" if kept else ""
     if missing:
-        text = f"not on the PATH: {', '.join(missing)}."
-        return [
-            Finding("slurm", Level.FAIL, text, "module load slurm   (or: export JLAB_MCP_RUN_MODE=local)")
-        ]
+        text = f"not on the PATH: {', '.join(missing)}.{why}"
+        other = "" if kept else f"   (or: {_LOCAL})"
+        return [Finding("slurm", Level.FAIL, text, f"module load slurm{other}")]
     if isinstance(answer, QueueUnknown):
-        return [Finding("slurm", Level.FAIL, answer.reason, _WITHOUT_ANSWER)]
+        other = "" if kept else f"   (or, if this machine belongs to no cluster: {_LOCAL})"
+        return [Finding("slurm", Level.FAIL, f"{answer.reason}{why}", f"scontrol ping{other}")]
     return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are on the PATH and the controller answers")]
 
 

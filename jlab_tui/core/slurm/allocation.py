@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..settings import Mode, Settings
+from ..site_settings import kept_by_site
 from .script import job_around
 
 _MOST_NODES: Final = 100_000
@@ -43,10 +44,13 @@ def allocation_here(env: Mapping[str, str], host: str) -> Allocation | None:
     return Allocation(job_id, node, _gpus(env), float(ends) if re.fullmatch(r"\d{1,12}", ends) else 0.0)
 
 
-def submits_another(env: Mapping[str, str], host: str) -> str:
-    """Say that a job is submitted although there is one already, and how to use that one; empty outside of jobs."""
+def submits_another(env: Mapping[str, str], host: str, kept: str = "") -> str:
+    """Say that a job is submitted although there is one already, and how to use that one; empty outside of jobs.
+
+    `kept`: where the site keeps the mode, which then cannot be another one."""
     if (around := allocation_here(env, host)) is not None:
-        return f"This is inside {around}; jlab-mcp submits another job. `jlab-mcp start --mode local` uses this node."
+        other = "`jlab-mcp start --mode local` uses this node."
+        return f"This is inside {around}; jlab-mcp submits another job. {kept_by_site('RUN_MODE', kept) if kept else other}"
     if outer := job_around(env):
         return (
             f"This shell holds job {outer}, but {host} is none of its nodes; jlab-mcp submits another job. "

@@ -7,9 +7,10 @@ A plugin prints any text on the lines before Slurm's own: `sbatch: error: <anyth
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ..site_settings import kept_by_site
 from .messages import Advice, reply_lines
 
 
@@ -54,6 +55,14 @@ class Rejected:
     def message(self) -> str:
         """The reply, then what it means."""
         return f"Slurm says: {self.reply}. {self.advice.message}"
+
+
+def under_lock(rejected: Rejected, kept: str) -> Rejected:
+    """Leave out the other mode where the site has locked the mode. `kept`: where it has; empty: nowhere."""
+    if not kept or rejected.advice.hint != _NO_CONFIGURATION[1]:
+        return rejected
+    hint = f"Use a login node of the cluster. {kept_by_site('RUN_MODE', kept)}"
+    return replace(rejected, advice=Advice(rejected.advice.message, hint))
 
 
 Row = tuple[str, Rejection, str, str]

@@ -15,8 +15,8 @@ from ...core.doctor.slurm_checks import NodeFacts
 from ...core.errors import JlabError
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import ServerStatus
-from ...core.settings import Mode, Settings
-from ...core.site_settings import Site
+from ...core.settings import PREFIX, Mode, Settings
+from ...core.site_settings import Site, Source, source_of
 from ...core.slurm.queue import QueueAnswer, QueueUnknown
 from ...core.slurm.rejections import Rejected
 from ...core.slurm.submit import Estimate
@@ -140,7 +140,9 @@ class Examination:
         if self._settings.setup.strip():
             if self._mode is Mode.LOCAL:
                 self._chosen = await self._checkup.setup_python()
-            return [*python_checks.check_setup(self._chosen), *await self._torch_here()]
+            source = source_of(f"{PREFIX}SETUP", self._env, self._choices, self._site)
+            of_site = self._settings.setup if source in (Source.SITE, Source.LOCK) else ""
+            return [*python_checks.check_setup(self._chosen, of_site), *await self._torch_here()]
         python = await self._checkup.project_python()
         self._chosen = python.chosen
         found = python_checks.check_environment(
@@ -222,10 +224,11 @@ class Examination:
         return [*ports, *slurm_checks.check_idle_end(settings.idle_end_h, submits=False)]
 
     async def _slurm(self) -> list[Finding]:
+        kept = self._settings.locked.get("RUN_MODE", "")
         if missing := self._checkup.missing(("sbatch", "squeue", "sinfo", "scancel")):
-            return slurm_checks.check_slurm_commands(missing, None)
+            return slurm_checks.check_slurm_commands(missing, None, kept)
         answer = await self._checkup.queue()
-        found = slurm_checks.check_slurm_commands([], answer)
+        found = slurm_checks.check_slurm_commands([], answer, kept)
         if isinstance(answer, QueueUnknown):
             return found
         options = self._settings.slurm

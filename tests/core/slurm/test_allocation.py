@@ -62,6 +62,11 @@ def test_whoever_submits_from_inside_a_job_is_told_how_to_use_that_one() -> None
     assert submits_another({}, "gpu01") == offer(None) == ""
     inside = submits_another(JOB, "gpu01")
     assert inside.startswith("This is inside job 42 on gpu01 (no GPU)") and "--mode local" in inside
+    kept = submits_another(JOB, "gpu01", "/etc/jlab-mcp/config, line 3")
+    assert "--mode local" not in kept
+    assert kept.endswith(
+        "another job. The site keeps JLAB_MCP_RUN_MODE as it is (/etc/jlab-mcp/config, line 3)."
+    )
     held = submits_another(JOB, "login1")
     assert "login1 is none of its nodes" in held and held.endswith("srun --overlap --jobid 42 --pty bash")
     assert offer(Allocation("42", "gpu01")).startswith("This process runs in job 42 on gpu01")

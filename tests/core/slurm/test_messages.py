@@ -6,7 +6,13 @@ import pytest
 
 from jlab_tui.core.slurm.job_end import SCRIPT_EXITS, explain_end, explain_gone, explain_live
 from jlab_tui.core.slurm.messages import Advice, explain_pending, explain_queue_failure
-from jlab_tui.core.slurm.rejections import Rejection, explain_no_answer, explain_rejection
+from jlab_tui.core.slurm.rejections import (
+    Rejected,
+    Rejection,
+    explain_no_answer,
+    explain_rejection,
+    under_lock,
+)
 from jlab_tui.core.slurm.submit import Cancel, explain_cancel, read_scancel
 from jlab_tui.core.slurm.terms import JobPhase, JobState
 
@@ -92,6 +98,24 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
 def test_an_sbatch_that_did_not_end_differs_from_one_that_did_not_start(why: str, cause: str) -> None:
     rejected = explain_no_answer(why)
     assert rejected.cause is Rejection(cause) and rejected.reply == why and rejected.advice.hint
+
+
+@pytest.mark.parametrize(
+    "rejected",
+    [
+        explain_no_answer("sbatch cannot be run: No such file or directory"),
+        explain_rejection("sbatch: error: Could not establish a configuration source"),
+    ],
+)
+def test_where_the_site_keeps_the_mode_no_other_one_is_offered(rejected: Rejected) -> None:
+    assert "--mode local" in rejected.advice.hint and under_lock(rejected, "") == rejected
+    kept = under_lock(rejected, "/etc/x, line 3")
+    assert kept.message == rejected.message
+    assert kept.advice.hint == (
+        "Use a login node of the cluster. The site keeps JLAB_MCP_RUN_MODE as it is (/etc/x, line 3)."
+    )
+    timed_out = explain_no_answer("sbatch timed out: no answer in 60 s")
+    assert under_lock(timed_out, "/etc/x, line 3") == timed_out
 
 
 def test_the_words_of_the_site_come_first_and_then_what_they_mean() -> None:
