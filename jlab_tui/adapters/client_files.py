@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.cli.client_config import (
@@ -17,6 +18,7 @@ from ..core.cli.client_config import (
     Command,
     Merged,
     Registered,
+    broken_in,
     choices_in,
     merge_mcp_json,
     registered_in,
@@ -152,7 +154,9 @@ def client_choices(directories: Sequence[Path], env: Mapping[str, str]) -> Clien
         folder / ".claude" / name for folder in projects for name in ("settings.local.json", "settings.json")
     ]
     texts = _texts([*of_projects, *_of_user(env)])
-    return choices_in(texts, [str(directory) for directory in projects])
+    choices = choices_in(texts, [str(directory) for directory in projects])
+    entries = _texts([directory / ".mcp.json" for directory in projects])
+    return replace(choices, broken=broken_in([*entries, *texts]))
 
 
 def registrations(directories: Sequence[Path], env: Mapping[str, str]) -> list[tuple[Registered, bool]]:
@@ -174,11 +178,11 @@ def _of_user(env: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def _texts(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Return each file that can be read, with its text."""
+    """Return each file that can be read, with its text; a byte that is no UTF-8 is replaced, as Claude Code does."""
     texts = []
     for path in dict.fromkeys(paths):
         try:
-            texts.append((str(path), path.read_text(encoding="utf-8-sig")))
-        except (OSError, UnicodeDecodeError):
+            texts.append((str(path), path.read_text(encoding="utf-8-sig", errors="replace")))
+        except OSError:
             continue
     return texts

@@ -136,6 +136,21 @@ def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(projec
     assert path.read_text(encoding="utf-8") == '{"mcpServers": {"a": {},}}'
 
 
+@pytest.mark.parametrize(
+    "name", [".mcp.json", ".claude/settings.json", ".claude/settings.local.json", "~/.claude.json"]
+)
+def test_a_file_of_which_claude_code_reads_nothing_is_the_one_finding_about_it(
+    project: Project, name: str
+) -> None:
+    path = project.home / name[2:] if name.startswith("~") else project.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b'{\n  "mcpServers": {"\xe9": {},}}')
+    done = project.run("doctor")
+    assert done.returncode == 1 and f"{path}, line 2, column " in done.stdout
+    assert "-> Correct it; Claude Code reads nothing of it\n" in done.stdout
+    assert "no MCP client" not in done.stdout and done.stdout.endswith("\n1 fail\n")
+
+
 def test_init_says_which_settings_the_client_must_have_too(project: Project) -> None:
     assert "needs the same" not in project.run("init", "--print").stdout
     told = project.run("init", "--print", JLAB_MCP_DIR="/scratch/ada").stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -129,7 +129,7 @@ USE_IT = "Use this MCP server"
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """An entry in a file that keeps Claude Code from our server, or from all of its tools, until somebody removes it."""
+    """An entry in a file that keeps Claude Code from our server, or from tools of it, until somebody removes it."""
 
     path: str
     member: str
@@ -141,6 +141,21 @@ class Denial:
         """it concerns the plugin's server, else the one that a file or the user's settings register"""
         return self.entry.startswith((PLUGIN_RULE, PLUGIN_SERVER))
 
+    @property
+    def tool(self) -> str:
+        """the single tool, or the pattern of some, that it concerns; empty if it concerns all"""
+        is_of_some = self.member == RULES and self.entry not in _WHOLE
+        return self.entry.removeprefix(PLUGIN_RULE).removeprefix(ALLOW_RULE)[2:] if is_of_some else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file of which Claude Code reads nothing."""
+
+    place: str
+    """its path, and the line and column if known"""
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class ClientChoices:
@@ -149,6 +164,7 @@ class ClientChoices:
     denied: tuple[str, ...] = ()
     """files in which the server of `.mcp.json` is refused, as `claude mcp reset-project-choices` undoes it"""
     denials: tuple[Denial, ...] = ()
+    broken: tuple[Broken, ...] = ()
     is_approved: bool = False
     has_plugin: bool = False
     """the plugin is on, which registers the server for all projects"""
@@ -156,6 +172,17 @@ class ClientChoices:
     @property
     def allow_rule(self) -> str:
         return PLUGIN_RULE if self.has_plugin else ALLOW_RULE
+
+
+def broken_in(texts: Iterable[tuple[str, str]]) -> tuple[Broken, ...]:
+    """Find those of `(path, text)` to which no server could be added; an empty one is none of them."""
+    broken = []
+    for path, text in texts:
+        try:
+            set_member(text, ["mcpServers", NAME], {})
+        except NotJson as error:
+            broken.append(Broken(f"{path}{_where(error)}", error.reason))
+    return tuple(broken)
 
 
 def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> ClientChoices:
@@ -187,13 +214,16 @@ def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> Client
             states = [is_on is True for name, is_on in named if name.partition("@")[0] == NAME]
             plugin = any(states) if plugin is None and states else plugin
     return ClientChoices(
-        tuple(dict.fromkeys(denied)), tuple(dict.fromkeys(denials)), approved, plugin is True
+        tuple(dict.fromkeys(denied)),
+        tuple(dict.fromkeys(denials)),
+        is_approved=approved,
+        has_plugin=plugin is True,
     )
 
 
 def _denials(path: str, holder: Mapping[str, Any]) -> Iterator[Denial]:
     for rule in _list(holder.get("permissions"), "deny"):
-        if rule in _WHOLE:
+        if rule in _WHOLE or str(rule).startswith(_SINGLE):
             yield Denial(path, RULES, rule)
     for name in _list(holder, SWITCHED_OFF):
         if name in (NAME, PLUGIN_SERVER):
@@ -210,6 +240,7 @@ SWITCHED_OFF = "disabledMcpServers"
 RULES = "permissions.deny"
 _WHOLE = tuple(rule + tools for rule in (ALLOW_RULE, PLUGIN_RULE) for tools in ("", "__*"))
 """rules for all tools of a server; one for a single tool may be meant so"""
+_SINGLE = (f"{ALLOW_RULE}__", f"{PLUGIN_RULE}__")
 
 
 def _list(holder: object, member: str) -> list[Any]:

@@ -12,6 +12,7 @@ from ..cli.client_config import (
     RULES,
     SWITCHED_OFF,
     USE_IT,
+    Broken,
     ClientChoices,
     Denial,
     Registered,
@@ -230,14 +231,23 @@ def check_approval(places: Sequence[tuple[Registered, bool]], choices: ClientCho
         text = f"Claude Code was told not to use jlab-mcp here ({', '.join(choices.denied)})."
         fix = f"claude mcp reset-project-choices   (then start claude here and answer: {USE_IT})"
         found.append(Finding("approval", Level.FAIL, text, fix))
-    for one in choices.denials:
-        if choices.has_plugin if one.is_of_plugin else by_entry:
-            found.append(_denial(one))
+    holding = [one for one in choices.denials if (choices.has_plugin if one.is_of_plugin else by_entry)]
+    found += [_denial(one) for one in holding if not one.tool]
+    some = [
+        Finding("permissions", Level.SKIP, f"{path} keeps Claude Code from some tools: {', '.join(tools)}")
+        for path in dict.fromkeys(one.path for one in holding)
+        if (tools := [one.tool for one in holding if one.tool and one.path == path])
+    ]
     is_asked = not choices.is_approved and any(place.where.endswith(".mcp.json") for place, _ in places)
     if found or not is_asked:
-        return found
+        return [*found, *some]
     text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. Some versions mark another answer."
-    return [Finding("approval", Level.SKIP, text)]
+    return [Finding("approval", Level.SKIP, text), *some]
+
+
+def check_client_files(broken: Sequence[Broken]) -> list[Finding]:
+    fix = "Correct it; Claude Code reads nothing of it"
+    return [Finding("client", Level.FAIL, f"{one.place}: {one.reason}.", fix) for one in broken]
 
 
 def _denial(one: Denial) -> Finding:
@@ -253,9 +263,11 @@ def _denial(one: Denial) -> Finding:
 
 
 def check_registration(
-    places: Sequence[tuple[Registered, bool]], *, has_plugin: bool = False
+    places: Sequence[tuple[Registered, bool]], *, has_plugin: bool = False, is_readable: bool = True
 ) -> list[Finding]:
-    """Check the client registrations; `places` says where clients find this server, and whether each command can run."""
+    """Check the client registrations; `places` says where clients find this server, and whether each command can run.
+
+    `is_readable`: none of the files with registrations is broken."""
     if has_plugin and places:
         where = ", ".join(place.where for place, _ in places)
         text = f"registered twice: by the plugin jlab-mcp of Claude Code, and in {where}."
@@ -263,6 +275,8 @@ def check_registration(
         return [Finding("client", Level.WARN, text, fix)]
     if has_plugin:
         return [Finding("client", Level.OK, "registered by the plugin jlab-mcp of Claude Code")]
+    if not places and not is_readable:
+        return []
     if not places:
         return [
             Finding("client", Level.WARN, "no MCP client knows jlab-mcp for this project.", "jlab-mcp init")

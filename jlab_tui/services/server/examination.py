@@ -258,5 +258,6 @@ class Examination:
 
     async def _clients(self) -> list[Finding]:
         places, choices = await self._checkup.registrations(), await self._checkup.client_choices()
-        found = checks.check_registration(places, has_plugin=choices.has_plugin)
+        found = checks.check_client_files(choices.broken)
+        found += checks.check_registration(places, has_plugin=choices.has_plugin, is_readable=not found)
         return [*found, *checks.check_approval(places, choices)]

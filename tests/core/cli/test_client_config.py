@@ -17,9 +17,11 @@ from jlab_tui.core.cli.client_config import (
     PLUGIN_SERVER,
     RULES,
     SWITCHED_OFF,
+    Broken,
     ClientChoices,
     Command,
     Denial,
+    broken_in,
     choices_in,
     claude_command,
     is_throwaway,
@@ -250,7 +252,7 @@ def test_the_interpreter_of_an_installed_script_is_read(
 DENIED = '{"disabledMcpjsonServers": ["jlab-mcp"]}'
 
 
-def deny(*rules: str) -> str:
+def deny(*rules: object) -> str:
     return json.dumps({"permissions": {"deny": rules}})
 
 
@@ -270,7 +272,16 @@ def deny(*rules: str) -> str:
         ('{"disabledMcpjsonServers": "jlab-mcp", "enabledPlugins": 1, "permissions": []}', ClientChoices()),
         (deny("Read", "mcp__jlab-mcp"), ClientChoices(denials=(Denial("f", RULES, "mcp__jlab-mcp"),))),
         (deny("mcp__jlab-mcp__*"), ClientChoices(denials=(Denial("f", RULES, "mcp__jlab-mcp__*"),))),
-        (deny("mcp__jlab-mcp__stop", "mcp__jlab-mcp2", "mcp__other"), ClientChoices()),
+        (deny("mcp__jlab-mcp2", "mcp__other", 3), ClientChoices()),
+        (
+            deny("mcp__jlab-mcp__stop", "mcp__plugin_jlab-mcp_jlab-mcp__execute_*"),
+            ClientChoices(
+                denials=(
+                    Denial("f", RULES, "mcp__jlab-mcp__stop"),
+                    Denial("f", RULES, "mcp__plugin_jlab-mcp_jlab-mcp__execute_*"),
+                )
+            ),
+        ),
         (deny("mcp__plugin_jlab-mcp_jlab-mcp"), ClientChoices(denials=(Denial("f", RULES, PLUGIN_RULE),))),
         (
             '{"projects": {"/p": {"disabledMcpServers": ["x", "jlab-mcp", "plugin:jlab-mcp:jlab-mcp"]}}}',
@@ -290,6 +301,37 @@ def test_what_claude_code_was_told_about_the_server_is_read_from_its_settings(
     text: str, found: ClientChoices
 ) -> None:
     assert choices_in([("f", text)], ["/p", "/q"]) == found
+
+
+@pytest.mark.parametrize(
+    ("denial", "tool"),
+    [
+        (Denial("f", RULES, "mcp__jlab-mcp__stop"), "stop"),
+        (Denial("f", RULES, "mcp__plugin_jlab-mcp_jlab-mcp__execute_*"), "execute_*"),
+        (Denial("f", RULES, "mcp__jlab-mcp__*"), ""),
+        (Denial("f", RULES, PLUGIN_RULE), ""),
+        (Denial("f", SWITCHED_OFF, "jlab-mcp"), ""),
+    ],
+)
+def test_a_rule_for_a_single_tool_names_it(denial: Denial, tool: str) -> None:
+    assert denial.tool == tool
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("{}", ()),
+        ("", ()),
+        ("\ufeff \n", ()),
+        ('{\n  "a" 1}', (Broken("f, line 2, column 7", "Expecting ':' delimiter"),)),
+        ("[]", (Broken("f, line 1, column 1", "it is not a JSON object"),)),
+        ('{"mcpServers": []}', (Broken("f, line 1, column 16", "'mcpServers' is not an object"),)),
+    ],
+)
+def test_a_file_of_which_nothing_is_read_is_named_with_the_position(
+    text: str, broken: tuple[Broken, ...]
+) -> None:
+    assert broken_in([("f", text)]) == broken
 
 
 def test_a_refusal_in_settings_that_claude_code_does_not_reset_is_told_apart() -> None:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core.cli.client_config import RULES, SWITCHED_OFF, ClientChoices, Denial, Registered, Scope
+from jlab_tui.core.cli.client_config import (
+    RULES,
+    SWITCHED_OFF,
+    Broken,
+    ClientChoices,
+    Denial,
+    Registered,
+    Scope,
+)
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
 from jlab_tui.core.doctor import setting_checks as checks_settings
@@ -161,6 +169,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "start a job to check whether a node sees /d on ext4", ""),
     ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
+    ("broken", lambda: checks.check_client_files([Broken("/p/.mcp.json, line 2, column 7", "Expecting ':' delimiter")]), Level.FAIL,
+     "/p/.mcp.json, line 2, column 7: Expecting ':' delimiter.", "Correct it; Claude Code reads nothing of it"),
     ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "does not run", "jlab-mcp init"),
     ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (created when needed)", ""),
     ("just enough room", lambda: checks.check_directory(directory(free_mb=1024, free_files=1000)), Level.OK, "1 GiB", ""),
@@ -377,6 +387,26 @@ def test_what_keeps_claude_code_from_the_server_is_one_finding_each_where_it_mat
     assert [one.level for one in found] == [Level.FAIL] * len(fixes)
     for one, fix in zip(found, fixes, strict=True):
         assert one.fix.startswith(fix)
+
+
+def test_tools_that_a_rule_denies_are_named_and_are_no_failure() -> None:
+    denials = (
+        Denial("/d", RULES, "mcp__jlab-mcp__stop"),
+        Denial("/d", RULES, "mcp__jlab-mcp__execute_*"),
+        Denial("/h", RULES, "mcp__plugin_jlab-mcp_jlab-mcp__stop"),
+    )
+    asked, some = checks.check_approval(BY_FILE, ClientChoices(denials=denials))
+    assert asked.check == "approval" and some.level is Level.SKIP and not some.fix
+    assert some.text == "/d keeps Claude Code from some tools: stop, execute_*"
+    refused, some = checks.check_approval(BY_FILE, ClientChoices(("/l",), denials))
+    assert refused.level is Level.FAIL and some.level is Level.SKIP
+    (some,) = checks.check_approval([], ClientChoices(denials=denials, has_plugin=True))
+    assert some.text == "/h keeps Claude Code from some tools: stop"
+
+
+def test_no_registration_is_missed_while_a_file_that_may_have_it_is_broken() -> None:
+    assert checks.check_registration([], is_readable=False) == []
+    assert [one.level for one in checks.check_registration(BY_FILE, is_readable=False)] == [Level.OK]
 
 
 def test_the_plugin_registers_the_server_and_a_second_registration_is_named() -> None:
