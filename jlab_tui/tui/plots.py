@@ -237,11 +237,14 @@ def _plotext_text(
     figure.ruler("y").lim(0, 100).ticks([0, 25, 50, 75, 100], ["  0", " 25", " 50", " 75", "100"])
     figure.axes(False)
     text: str = figure.build().string(colorless=True)
-    return text.split("\n")[:height]
+    rows = text.split("\n")[:height]
+    return rows + [""] * (height - len(rows))  # it draws none where it has no room
 
 
 def _joined(cells: Sequence[tuple[str, Style]]) -> list[Segment]:
     found: list[Segment] = []
+    if not cells:
+        return found
     run, style = "", cells[0][1]
     for char, own in cells:
         if own is not style and run:

@@ -14,6 +14,8 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
     Unknown,
+    decode,
+    encode,
 )
 from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.services.dashboard.looks import NoLooks
@@ -132,3 +134,15 @@ async def test_the_strip_shows_when_the_cells_of_the_session_ran_and_leads_to_th
         assert cell is not None and cell.source.startswith("import torch")
         await pilot.press("a")
         await until(pilot, lambda: "✗" in screen_text(app).splitlines()[9])
+
+
+async def test_a_recording_without_a_single_time_shows_its_timeline() -> None:
+    for no_time in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"1e308"):
+        lines = [encode(entry).replace(b'"t":', b'"t":' + no_time + b',"was":') for entry in ENTRIES]
+        recording = Recording("s", [decode(line) for line in lines], speed=0)
+        async with dashboard(recording, recording=recording, readonly=True, clock=recording.clock) as (
+            app,
+            pilot,
+        ):
+            await pilot.press("T", "plus", "minus")
+            await until(pilot, lambda: "Timeline" in screen_text(app))

@@ -71,9 +71,11 @@ class TimeAxis:
 
 def axis_until(end: float, span_s: float, columns: int) -> TimeAxis:
     """Return the last `span_s` seconds before `end`. Its columns begin at multiples of their width, so that what they show moves
-    by whole columns."""
+    by whole columns. What is no time counts as 0."""
     step = span_s / columns
-    return TimeAxis((math.floor(end / step) - columns + 1) * step, step, columns)
+    place = end / step
+    last = math.floor(place) if math.isfinite(place) else 0
+    return TimeAxis((last - columns + 1) * step, step, columns)
 
 
 def axis_over(first: float, last: float, columns: int) -> TimeAxis:

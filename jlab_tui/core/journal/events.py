@@ -9,6 +9,7 @@ One file: the events and their codec, which reads their fields, change together.
 from __future__ import annotations
 
 import json
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -431,7 +432,7 @@ def decode(line: bytes) -> Entry:
         if not isinstance(raw, dict):
             raise TypeError("not an object")
         kind = str(raw.pop("k"))
-        at = float(raw.pop("t"))
+        at = _finite(raw.pop("t"))
         seq = int(raw.pop("seq", 0))
         version = raw.pop("v")
         cls = _KINDS.get(kind)
@@ -465,9 +466,17 @@ def _typed(hint: Any, value: Any) -> Any:
     if hint == tuple[int, ...]:
         return tuple(int(item) for item in value)
     if hint is float:
-        return float(value)
+        return _finite(value)
     origin = typing.get_origin(hint)
     wanted = Mapping if origin is not None and issubclass(origin, Mapping) else hint
     if not isinstance(value, wanted):
         raise TypeError(f"{value!r:.40} is not {hint}")
     return value
+
+
+def _finite(value: Any) -> float:
+    """Return a time or a span. Raises ValueError for NaN and infinities, which no later arithmetic has to expect."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number

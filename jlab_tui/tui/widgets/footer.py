@@ -63,7 +63,7 @@ class KeyLine(StripWidget):
 def fitting(keys: Sequence[Key], width: int) -> list[Key]:
     """Return the keys that have room, without those that are worth least."""
     kept = list(keys)
-    while sum(map(_size, kept)) > width:
+    while kept and sum(map(_size, kept)) > width:
         kept.remove(max(kept, key=lambda key: key.footer))
     return kept
 

@@ -120,6 +120,8 @@ def test_the_columns_of_an_axis_do_not_move_with_time() -> None:
     one, other = axis_until(1003.0, 100.0, 10), axis_until(1009.9, 100.0, 10)
     assert one == other == TimeAxis(910.0, 10.0, 10)
     assert axis_until(1010.0, 100.0, 10).start == 920.0
+    for no_time in (math.nan, math.inf, -math.inf, 1e308):
+        assert axis_until(no_time, 1.0, 10) == axis_until(0.0, 1.0, 10)
     assert one.end == 1010.0 and one.time_of(3) == 940.0
     assert [one.column_of(at) for at in (909.0, 910.0, 919.9, 1009.0, 1010.0, math.inf, -math.inf, math.nan)] == [
         -1, 0, 0, 9, 10, 10, -1, -1

@@ -101,6 +101,9 @@ def test_what_cannot_be_understood_is_never_written() -> None:
         '{"v":1,"t":5,"k":"clear","run":"r","wait":"yes"}',
         '{"v":1,"t":5,"k":"finished","run":"r","status":"great","seconds":1}',
         '{"v":1,"t":5,"k":"finished","run":"r","status":"ok","seconds":"long"}',
+        '{"v":1,"t":NaN,"k":"told","run":"r"}', '{"v":1,"t":Infinity,"k":"told","run":"r"}',
+        '{"v":1,"t":-1e999,"k":"told","run":"r"}', '{"v":1,"t":5,"k":"saved","until":NaN}',
+        '{"v":1,"t":5,"k":"finished","run":"r","status":"ok","seconds":1e999}',
         '{"v":1,"t":5,"k":"error","run":"r","ename":"E","evalue":"","traceback":3}',
     ],
 )  # fmt: skip
