@@ -210,6 +210,7 @@ def test_a_page_of_an_unknown_session_stays_still_and_leads_to_the_others(
     tab.until("document.querySelector('.cell') && !document.querySelector('#feed .empty')")
     write(sessions / "s.1.jsonl", *ran("s", 1))
     tab = browser.open(address + "none")
+    assert "underline" in tab.js("getComputedStyle(document.querySelector('#feed a')).textDecoration")
     tab.js("document.querySelector('#feed a').click()")
     tab.until("location.search === '' && document.querySelectorAll('.cell').length === 2")
     assert tab.console == []
