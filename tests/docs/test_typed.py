@@ -53,7 +53,7 @@ TYPED = {
     r"(python3 -m venv \.venv)?( && )?(\.venv/bin/python -m pip install [\w ]+)?": "what pip does; with uv: tests/adapters/test_bootstrap.py",
     r"jlab-mcp --version": "tests/packaging/test_wheel.py::test_the_installed_command_runs_a_server_without_the_checkout",
     r"printf .* > leave-out.txt|uv tool install --excludes leave-out.txt jlab-mcp": INSTALLS,
-    r"uv tool (upgrade|uninstall) jlab-mcp": "what uv does",
+    r"uv tool (upgrade|uninstall) jlab-mcp|uv cache prune": "what uv does",
     r"python3 -m pip wheel .*|pip download .*|python3 -m venv ~/jlab-mcp.*|\S+/bin/python -m pip install --no-index .*|uv tool install --no-index .*": "the package index is on the other side: typed by hand, those with --no-index in a namespace without a network",
     r"ln -sfn \S+ \S+": "moves a link; what an upgrade does to a running server: tests/e2e/test_upgrades.py",
     r"git clone .*": "needs the place that it names",
