@@ -17,6 +17,7 @@ from ..cli.client_config import (
     Denial,
     Registered,
     Scope,
+    is_throwaway,
 )
 from ..errors import JlabError
 from ..link.bridge import LinkFacts
@@ -295,6 +296,14 @@ def check_registration(
         if not runs:
             text = f"{place.where} names {place.program}, which does not run."
             found.append(Finding("client", Level.FAIL, text, _renewal(place)))
+        elif is_throwaway(place.program):
+            text = f"{place.where} names {place.program}, which disappears when its cache is cleaned."
+            fix = (
+                "uv tool install jlab-mcp   (from where you got it; then: "
+                + _renewal(place).partition("   ")[0]
+                + ")"
+            )
+            found.append(Finding("client", Level.WARN, text, fix))
         elif place not in twice:
             found.append(Finding("client", Level.OK, f"registered in {place.where}: {place.program}"))
     return found

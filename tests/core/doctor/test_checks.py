@@ -171,6 +171,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
     ("broken", lambda: checks.check_client_files([Broken("/p/.mcp.json, line 2, column 7", "Expecting ':' delimiter")]), Level.FAIL,
      "/p/.mcp.json, line 2, column 7: Expecting ':' delimiter.", "Correct it; Claude Code reads nothing of it"),
+    ("of a cache", lambda: checks.check_registration([(Registered("/p/.mcp.json", "/c/archive-v0/x/bin/jlab-mcp"), True)]), Level.WARN,
+     "/p/.mcp.json names /c/archive-v0/x/bin/jlab-mcp, which disappears", "uv tool install jlab-mcp   (from where you got it; then: jlab-mcp init)"),
     ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "does not run", "jlab-mcp init"),
     ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (created when needed)", ""),
     ("just enough room", lambda: checks.check_directory(directory(free_mb=1024, free_files=1000)), Level.OK, "1 GiB", ""),
