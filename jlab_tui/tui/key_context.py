@@ -11,11 +11,13 @@ from .keys import KEYS, NEEDY, OF_SELECTION, Key
 from .view_state import ViewState
 
 
-def helpful(view: ViewState, cell: FeedCell | None) -> set[str]:
-    """Return the actions that lead somewhere now, of those that do so only sometimes."""
+def helpful(view: ViewState, cell: FeedCell | None, *, folds: bool) -> set[str]:
+    """Return the actions that lead somewhere now, of those that do so only sometimes. `folds`: the cell hides something, or is
+    expanded."""
     has_failed = any(row.state is SessionState.FAILED for row in view.sessions)
     found = {
         NEEDY: view.needs_user is not None,
+        "screen.expand": folds,
         "screen.view": bool(images_of(cell) or tables_of(cell)),
         "screen.difference": cell is not None and bool(cell.before) and cell.before != cell.source,
         "screen.errors": has_failed or view.errors_only,

@@ -246,12 +246,14 @@ class MainScreen(Screen[None]):
         self._draw_keys()
 
     def _draw_keys(self) -> None:
+        rows, place = self.feed.rows, self.feed.current
+        folds = self.cell is not None and (rows.is_expanded(place) or rows.layout(place).folds)
         keys = footer_keys(
             self.view.server,
             has_rows=bool(self.view.sessions),
             has_kernel=self.target is not None,
             may_act=not self._options.readonly,
-            helps=helpful(self.view, self.cell),
+            helps=helpful(self.view, self.cell, folds=folds),
             replays=self._options.recording is not None,
         )
         self.query_one(KeyLine).show(keys)

@@ -391,15 +391,29 @@ def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
     ("width", "shown"),
     [
         (20, "? q"),
-        (69, "o i c x / ? q"),
-        (109, "o i c h : r x / ? q"),
-        (189, "o i c h : r x / ? q S V"),
+        (69, "i c r x / ? q"),
+        (109, "i c h : r x / ? q S"),
+        (189, "i c h : r x / ? q S V"),
         (0, ""),
     ],
 )
 def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int, shown: str) -> None:
     keys = fitting([key for key in KEYS if key.footer and not key.sometimes and not key.replays], width)
     assert " ".join(key.shown for key in keys) == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(69, "o i ? q d v"), (109, "o i c ? q d v e a 0"), (189, "o i c h : r x / ? q d v S V e a 0")],
+)
+def test_keys_that_help_with_what_is_shown_come_before_those_that_always_stand_there(
+    width: int, shown: str
+) -> None:
+    here = {"screen.expand", "screen.view", "screen.difference", "screen.errors", "screen.all"}
+    keys = [
+        key for key in KEYS if key.footer and not key.replays and (not key.sometimes or key.action in here)
+    ]
+    assert " ".join(key.shown for key in fitting(keys, width)) == shown
 
 
 async def test_the_command_palette_offers_our_commands() -> None:

@@ -14,12 +14,13 @@ from .screen import dashboard, screen_text, settled
 
 
 def test_keys_help_where_there_is_something_for_them() -> None:
-    assert helpful(ViewState(), None) == set()
+    assert helpful(ViewState(), None, folds=False) == set()
     rows = (SessionRow("a", "a", SessionState.FAILED), SessionRow("b", "b", SessionState.IDLE))
     view = ViewState(sessions=rows, session="b", unread={"a": 1}, past=PastSessions(3))
     cell = FeedCell("b", 1.0, "y", before="x")
     cell.outputs.append(ImageOutput("image/png", "AAAA"))
-    assert helpful(view, cell) == {
+    assert helpful(view, cell, folds=True) == {
+        "screen.expand",
         "screen.needy",
         "screen.view",
         "screen.difference",
