@@ -10,6 +10,8 @@ SILENCE_S = 5.0
 """a terminal that has not answered for so long is not asked again"""
 SLOW_BYTES_S, FAST_BYTES_S = 50_000, 150_000
 """below the first a line is slow, above the second it is not any more"""
+SLOW_FRAMES = 3
+"""a line is slow after so many frames in a row that say so: one may have waited for a busy machine"""
 REST_S = 0.25
 """longest rest of a slow line after a frame; a key finds it free then"""
 IMAGE_BYTES, MOST_IMAGE_BYTES, IMAGE_S = 4096, 1 << 18, 0.1
@@ -34,6 +36,8 @@ class TerminalLine:
     bytes_s: float = 0.0
     """0: not known"""
     is_slow: bool = False
+    slow_frames: int = 0
+    """measured frames since the last that was not slow"""
     answers: bool = False
     """the terminal answers questions"""
     asked_at: float = 0.0
@@ -125,6 +129,7 @@ class TerminalLine:
         if rate < FAST_BYTES_S and late_s > took * _LATE_PART:  # the threads at the line had to wait as well
             return self
         known = self.bytes_s * (rate / self.bytes_s) ** 0.3 if self.bytes_s else rate
-        is_slow = known < (FAST_BYTES_S if self.is_slow else SLOW_BYTES_S)
+        agreeing = self.slow_frames + 1 if rate < SLOW_BYTES_S else 0
+        is_slow = known < FAST_BYTES_S if self.is_slow else known < SLOW_BYTES_S and agreeing >= SLOW_FRAMES
         rest = min(REST_S, took / 2) if is_slow else 0.0
-        return replace(self, bytes_s=known, is_slow=is_slow, free_at=now + rest)
+        return replace(self, bytes_s=known, is_slow=is_slow, slow_frames=agreeing, free_at=now + rest)

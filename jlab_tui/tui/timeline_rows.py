@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -21,6 +22,8 @@ from .wrapping import Row
 
 NAMES = 20
 """columns left of the axis"""
+FRESH_PERIODS = 3
+"""a measured value holds for so many times what is between two, where columns are narrower than that"""
 TICK_EVERY = 16
 """columns between two times, about"""
 
@@ -55,11 +58,17 @@ def graph_rows(
 def means(
     values: Sequence[float | None], times: Sequence[float], axis: TimeAxis, count: int
 ) -> list[float | None]:
-    """Return the mean of the values in each of `count` equal parts of an axis; None where there is none. `times` rise."""
+    """Return the mean of the values in each of `count` equal parts of an axis; the last value where it is still fresh, else None.
+    `times` rise."""
     step = axis.step * axis.columns / count
-    edges = [bisect_left(times, axis.start + n * step) for n in range(count + 1)]
+    starts = [axis.start + n * step for n in range(count + 1)]
+    edges = [bisect_left(times, start) for start in starts]
+    near = times[max(0, edges[0] - 2) : edges[-1]]
+    fresh_s = FRESH_PERIODS * median(two - one for one, two in pairwise(near)) if len(near) > 1 else 0.0
     found: list[float | None] = []
-    for first, last in pairwise(edges):
+    for start, (first, last) in zip(starts, pairwise(edges), strict=False):
+        if first == last > 0 and start - times[first - 1] <= fresh_s:
+            first -= 1
         known = [value for value in values[first:last] if value is not None]
         found.append(sum(known) / len(known) if known else None)
     return found

@@ -404,7 +404,7 @@ def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int
 
 @pytest.mark.parametrize(
     ("width", "shown"),
-    [(69, "o i ? q d v"), (109, "o i c ? q d v e a 0"), (189, "o i c h : r x / ? q d v S V e a 0")],
+    [(69, "o i x ? q d v"), (109, "o i c ? q d v e a 0"), (189, "o i c h : r x / ? q d v S V e a 0")],
 )
 def test_keys_that_help_with_what_is_shown_come_before_those_that_always_stand_there(
     width: int, shown: str

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.tui.frames import ASKED_BYTES, IMAGE_BYTES, MOST_IMAGE_BYTES, REST_S, SILENCE_S, TerminalLine
+from jlab_tui.tui.frames import (
+    ASKED_BYTES,
+    IMAGE_BYTES,
+    MOST_IMAGE_BYTES,
+    REST_S,
+    SILENCE_S,
+    SLOW_FRAMES,
+    TerminalLine,
+)
+
+
+def after_slow_frames(line: TerminalLine, count: int = SLOW_FRAMES, late_s: float = 0.0) -> TerminalLine:
+    """The line after frames of 6 kB at 15 kB/s, the last of which has left at 0.4."""
+    for number in range(1 - count, 1):
+        line = line.sent(float(number), 6_000).left(number + 0.4, late_s)
+    return line
 
 
 def test_the_next_frame_waits_until_the_last_one_has_left() -> None:
@@ -40,10 +55,9 @@ def test_a_terminal_that_keeps_silent_is_asked_no_more() -> None:
 
 
 def test_a_slow_line_is_noticed_rests_after_each_frame_and_is_fast_again_some_frames_later() -> None:
-    line, now = TerminalLine(), 0.0
-    line = line.sent(now, 6_000).left(now + 0.4)
+    line = after_slow_frames(TerminalLine())
     assert line.is_slow
-    assert line.bytes_s == 15_000
+    assert line.bytes_s == pytest.approx(15_000)
     assert line.due_in(0.4) == pytest.approx(0.2)
     assert not line.may_send(0.5)
     assert line.may_send(0.4 + REST_S)
@@ -51,6 +65,19 @@ def test_a_slow_line_is_noticed_rests_after_each_frame_and_is_fast_again_some_fr
         line = line.sent(number, 6_000).left(number + 0.01)
     assert not line.is_slow
     assert line.due_in(9.0) == 0.0
+
+
+def test_a_line_is_slow_only_after_several_frames_in_a_row_and_at_15_kb_a_second_within_two_seconds() -> None:
+    for count in range(SLOW_FRAMES):
+        line = after_slow_frames(TerminalLine(), count)
+        assert not line.is_slow and line.may_send(0.4)
+    line = after_slow_frames(TerminalLine(), SLOW_FRAMES - 1).sent(1.0, 6_000).left(1.01)
+    assert not line.sent(2.0, 6_000).left(2.4).is_slow, "a fast one was among them"
+    line, now = TerminalLine(), 0.0
+    for size in (20_000, 2_000, 2_000):  # the first frame is the whole screen
+        now = max(now, line.free_at)
+        line, now = line.sent(now, size).left(now + size / 15_000), now + size / 15_000
+    assert line.is_slow and now < 2.0
 
 
 def test_a_small_frame_says_nothing_about_the_speed() -> None:
@@ -63,9 +90,9 @@ def test_what_left_when_nothing_was_sent_changes_nothing() -> None:
 
 def test_a_line_carries_as_much_of_images_at_once_as_leaves_keys_their_turn() -> None:
     assert TerminalLine().image_bytes == IMAGE_BYTES, "its speed is not known"
-    slow = TerminalLine().sent(0.0, 6_000).left(0.4)
+    slow = after_slow_frames(TerminalLine())
     assert slow.is_slow and slow.image_bytes == IMAGE_BYTES
-    assert slow.carries(75_000) and not slow.carries(75_001) and TerminalLine().carries(10**9)
+    assert slow.carries(74_900) and not slow.carries(75_100) and TerminalLine().carries(10**9)
     assert TerminalLine(bytes_s=500_000).image_bytes == 50_000
     assert TerminalLine(bytes_s=1e9).image_bytes == MOST_IMAGE_BYTES
 
@@ -73,7 +100,7 @@ def test_a_line_carries_as_much_of_images_at_once_as_leaves_keys_their_turn() ->
 def test_a_program_that_is_busy_itself_takes_no_line_for_slow() -> None:
     line = TerminalLine().answered(0.0).sent(0.0, 3_000).left(0.01, late_s=0.3).answered(0.2, late_s=0.1)
     assert not line.is_slow and line.may_send(0.2) and line.bytes_s == 0
-    assert TerminalLine().sent(0.0, 6_000).left(0.4, late_s=0.02).is_slow
+    assert after_slow_frames(TerminalLine(), late_s=0.02).is_slow
     slow = TerminalLine(bytes_s=20_000, is_slow=True)
     assert slow.sent(0.0, 6_000).left(0.01, late_s=0.3).bytes_s > 20_000, "fast all the same"
 
@@ -91,7 +118,7 @@ def test_a_line_that_is_long_is_not_slow_for_that() -> None:
     assert not far.is_slow and far.latency_s == pytest.approx(0.2)
     assert after(0.2, 15_000, 6_000, 1_500, 3_000, 1_200).is_slow
     assert after(0.2, 15_000, 6_000, 3_000).bytes_s == pytest.approx(15_000)
-    assert after(0.0, 15_000, 1_100).is_slow
+    assert after(0.0, 15_000, 1_100, 1_100, 1_100).is_slow
 
 
 def test_a_latency_that_was_measured_too_long_is_mended_by_the_frames() -> None:
@@ -107,12 +134,14 @@ def test_a_slow_line_is_noticed_although_a_buffer_took_the_first_frame_at_once()
     line = TerminalLine().asked(1.0).sent(1.1, 5_000).left(1.1)
     assert line.bytes_s == 0 and line.may_send(1.1)
     line = line.answered(1.01)
-    for now in (2, 3):
+    for now in (2, 3, 4):
         line = line.sent(now, 4_000).left(now).answered(now + 4_000 / 15_000)
     assert line.is_slow
     burst = TerminalLine(bytes_s=50e6, answers=True)
     for now in range(1, 9):
         burst = burst.sent(now, 4_000).left(now).answered(now + 4_000 / 15_000)
     assert burst.is_slow, "one measurement that was far off is soon forgotten"
-    silent = TerminalLine().asked(1.0).sent(9.0, 6_000).left(9.4)
+    silent = TerminalLine().asked(1.0)
+    for now in (9, 10, 11):
+        silent = silent.sent(now, 6_000).left(now + 0.4)
     assert silent.is_slow, "a terminal that never answers is measured by what leaves"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jlab_tui.core.feed.lanes import TimeAxis
 from jlab_tui.tui.keys import KEYS, OF_SELECTION
 from jlab_tui.tui.recording import Recording
+from jlab_tui.tui.timeline_rows import means
 from jlab_tui.tui.timeline_screen import TimelineScreen
 
 from . import stage
@@ -94,3 +96,14 @@ async def test_keys_do_nothing_to_a_selection_that_another_screen_hides(opener: 
         await pilot.press("escape", "x", "y")
         await settled(app, pilot)
         assert len(actions.done) == 1
+
+
+def test_a_graph_has_no_gaps_between_samples_and_one_where_they_were_missing() -> None:
+    times, values = [0.0, 2.0, 4.0, 20.0, 22.0], [1.0, 2.0, None, 3.0, 5.0]
+    axis = TimeAxis(0.0, 1.0, 30)
+    assert means(values, times, axis, 30)[:4] == [1.0, 1.0, 2.0, 2.0]
+    assert means(values, times, axis, 30)[4:20] == [None] * 16, "what was not known, and then nothing"
+    assert means(values, times, axis, 30)[20:] == [3.0, 3.0, *[5.0] * 7, None]
+    assert means(values, times, TimeAxis(0.0, 10.0, 3), 3) == [1.5, None, 4.0]
+    assert means([], [], axis, 2) == means([1.0], [9.0], TimeAxis(10.0, 1.0, 2), 2) == [None, None]
+    assert means([1.0], [0.0], axis, 3) == [1.0, None, None]

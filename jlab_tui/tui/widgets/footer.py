@@ -61,11 +61,13 @@ class KeyLine(StripWidget):
 
 
 def fitting(keys: Sequence[Key], width: int) -> list[Key]:
-    """Return the keys that have room, without those that are worth least."""
-    kept = list(keys)
-    while kept and sum(map(_size, kept)) > width:
-        kept.remove(max(kept, key=lambda key: key.footer))
-    return kept
+    """Return the keys that have room, those first that are worth most."""
+    kept: set[Key] = set()
+    for key in sorted(keys, key=lambda key: key.footer):
+        if _size(key) <= width:
+            kept.add(key)
+            width -= _size(key)
+    return [key for key in keys if key in kept]
 
 
 def _size(key: Key) -> int:
