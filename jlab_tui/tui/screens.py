@@ -171,8 +171,7 @@ class ImageScreen(Screen[None]):
         shape = largest(output.width, output.height, size.width, size.height)
         drawing = drawing_of(output, shape, size.width, size.height, ascii_only=self._view.glyphs.is_ascii)
         columns, rows = drawing.columns, drawing.rows
-        self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
-        self._name_keys()
+        self._say_of(output)
         self._asked = (id(output), columns, rows)
         self.post_message(ImageWanted(output, columns, rows))
 
@@ -182,12 +181,13 @@ class ImageScreen(Screen[None]):
             self._view.rebuild()
             if not isinstance(strips, PlacedImage):  # in its own pixels everything can be read
                 ascii_only = self._view.glyphs.is_ascii
-                self._name_keys(texts_without_room(output, columns, rows, ascii_only=ascii_only))
+                self._say_of(output, texts_without_room(output, columns, rows, ascii_only=ascii_only))
 
-    def _name_keys(self, missing: int = 0) -> None:
-        """Show place and keys, and how many texts of the figure are not printed."""
+    def _say_of(self, output: ImageOutput, missing: int = 0) -> None:
+        """Show size, place and keys, and how many texts of the figure are not printed, or not whole."""
+        left_out = f" · {counted(missing, 'label')} left out" if missing else ""
+        self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}{left_out}")
         parts = [f"{self._number + 1}/{len(self._images)}"] if len(self._images) > 1 else []
-        parts += [f"{counted(missing, 'label')} left out"] if missing else []
         parts += ["s saves", "esc closes"]
         whole = " · ".join([*parts, "in a browser: jlab-mcp url --live"])
         room = self._view.size.width - _BORDER

@@ -42,6 +42,8 @@ class FigureLabel:
     """its middle"""
     pitch: int = 1
     """columns of a line that goes downwards: 2 if it has wide characters"""
+    cut: int = 0
+    """entries of the legend that lack a part"""
 
     @property
     def x(self) -> int:
@@ -67,7 +69,10 @@ def figure_labels(
         width = max(map(shaper.depth if is_down else width_of, lines))
         pitch = max(1, *map(width_of, "".join(lines))) if is_down else 1
         middle = text.y + text.height // 2
-        item = FigureLabel(text, (place,) * len(lines), tuple(lines), width, is_down, middle, pitch)
+        cut = int(
+            bool(text.sign) and shaper.ellipsis in "".join(lines) and shaper.ellipsis not in words[place]
+        )
+        item = FigureLabel(text, (place,) * len(lines), tuple(lines), width, is_down, middle, pitch, cut)
         if found and _is_next_entry(found[-1], item):
             item = _joined(found.pop(), item)
         found.append(item)
@@ -89,7 +94,7 @@ class _Shaper:
         self._columns = columns
         self._rows = rows
         self._width_of = width_of
-        self._ellipsis = ellipsis
+        self.ellipsis = ellipsis
         self._steep_titles = [text for text in texts if text.rank == TITLE and _is_steep(text)]
         self._deepest = max(_DEEP_LEAST, min(_DEEP_MOST, rows // 2))
         joined = [" ".join(word.split()) for word in words]
@@ -124,24 +129,36 @@ class _Shaper:
         if text.rank == OTHER:
             return 2 * CHARS_MAX
         if text.sign:
-            part = max(own, 1 - own) if text.align == OUTSIDE else max(0.5, 1 - left)
+            part = part_beside(text) if text.align == OUTSIDE else max(0.5, 1 - left)
         else:
             part = 1.0 if text.rank == TITLE else max(own, 0.5)
         return max(_CLIP_LEAST, int(self._columns * part) - 1)
 
     def _cut(self, text: str, others: Sequence[str], most: int, size_of: WidthOf) -> str:
-        """Cut a text that is too long, at the end that does not tell it from others of its kind."""
+        """Cut a text that is too long where that keeps it apart from others of its kind: its end, else its start, its middle or both ends."""
         if size_of(text) <= most:
             return text
-        kept = most - size_of(self._ellipsis)
-        if len({other[-kept:] for other in others}) > len({other[:kept] for other in others}):
-            parts = characters(text, self._width_of)[::-1]
-            return self._ellipsis + "".join(_fitting(parts, kept, size_of)[::-1]).lstrip()
-        return self._marked(text, most, size_of)
+        mark = size_of(self.ellipsis)
+        kept = most - mark
+        head, alike = kept // 2, len(_common_start(others))
+        ways = (
+            len({other[:kept] for other in others}),
+            len({other[-kept:] for other in others}),
+            len({(other[:head], other[head - kept :]) for other in others}),
+            len({other[alike : alike + kept - mark] for other in others}),
+        )
+        way = ways.index(max(ways))
+        if way == 0:
+            return self._marked(text, most, size_of)
+        if way == 3:
+            return self.ellipsis + self._marked(text[alike:], kept, size_of)
+        start = self._marked(text, head + mark, size_of) if way == 2 else self.ellipsis
+        tail = _fitting(characters(text, self._width_of)[::-1], most - size_of(start), size_of)
+        return start + "".join(tail[::-1]).lstrip()
 
     def _marked(self, text: str, most: int, size_of: WidthOf) -> str:
         """Return a text with an ellipsis at its end, cut as far as that needs."""
-        return self._start(text, most - size_of(self._ellipsis), size_of).rstrip() + self._ellipsis
+        return self._start(text, most - size_of(self.ellipsis), size_of).rstrip() + self.ellipsis
 
     def _split(self, text: str, most: int, lines_most: int, size_of: WidthOf) -> list[str]:
         """Split a text into lines at blanks where it can; what has no line is marked."""
@@ -163,6 +180,11 @@ class _Shaper:
         return "".join(_fitting(characters(text, self._width_of), most, size_of))
 
 
+def _common_start(texts: Sequence[str]) -> str:
+    first, last = min(texts, default=""), max(texts, default="")
+    return next((first[:n] for n, char in enumerate(first) if char != last[n : n + 1]), first)
+
+
 def _fitting(parts: Sequence[str], most: int, size_of: WidthOf) -> list[str]:
     """Return as many parts from the first on as have at most so many columns or rows together."""
     sizes = accumulate(map(size_of, parts))
@@ -180,6 +202,12 @@ def characters(text: str, width_of: WidthOf) -> list[str]:
     return found
 
 
+def part_beside(text: FigureText) -> float:
+    """Return the part of an image's columns that an entry of a legend beside the axes may have."""
+    own = text.width / PARTS
+    return max(own, 1 - own)
+
+
 def _is_next_entry(legend: FigureLabel, entry: FigureLabel) -> bool:
     is_legend = bool(legend.text.sign and entry.text.sign) and legend.text.x == entry.text.x
     below = entry.y - legend.y
@@ -194,6 +222,7 @@ def _joined(legend: FigureLabel, entry: FigureLabel) -> FigureLabel:
         of=(*legend.of, *entry.of),
         lines=(*legend.lines, *entry.lines),
         width=max(legend.width, entry.width),
+        cut=legend.cut + entry.cut,
         y=(legend.y * count + entry.y) // (count + 1),
     )
 

@@ -14,7 +14,17 @@ from itertools import pairwise
 from typing import Final
 
 from ..journal.figure_texts import OTHER, OUTSIDE, PARTS, TICK, TITLE, FigureTexts
-from .figure_labels import NEAR, FigureLabel, WidthOf, axes_of, characters, figure_labels, is_row, middle_of
+from .figure_labels import (
+    NEAR,
+    FigureLabel,
+    WidthOf,
+    axes_of,
+    characters,
+    figure_labels,
+    is_row,
+    middle_of,
+    part_beside,
+)
 
 WIDER_MOST: Final = 2.0
 """so many times wider than its shape asks for, an image may become"""
@@ -46,7 +56,7 @@ class TextLayer:
     """after which column of the image how many are put; ascending"""
     gap_rows: tuple[tuple[int, int], ...] = ()
     missing: int = 0
-    """titles, labels and ticks for which no place was found"""
+    """titles, labels, ticks and entries of legends for which no place was found, or none for all of them"""
 
 
 @dataclass(slots=True)
@@ -151,6 +161,8 @@ def _columns_needed(items: Sequence[FigureLabel]) -> float:
     needed = float(LEAST_COLUMNS)
     rows: dict[int, list[FigureLabel]] = {}
     for item in items:
+        if item.text.align == OUTSIDE:
+            needed = max(needed, (item.width + 1) / part_beside(item.text))
         if item.text.rank != OTHER and not item.text.sign:
             needed = max(needed, 0 if item.is_down else item.width + 1)
             rows.setdefault((item.text.y if item.is_down else item.y) // (2 * NEAR), []).append(item)
@@ -219,9 +231,10 @@ class _Page:
             words = [replace(word, column=word.column + right, row=word.row + under) for word in lines]
             if all(self._is_free(word, 0 if item.is_down else 1) for word in words):
                 self._take(words)
+                self.missing += item.cut
                 return
         if item.text.rank != OTHER:
-            self.missing += 1
+            self.missing += len(set(item.of))
 
     def _row_words(self, item: FigureLabel) -> Iterator[PlacedText]:
         anchor, middle = self._across.at(item.x), self._down.at(item.y)

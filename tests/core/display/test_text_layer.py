@@ -167,6 +167,45 @@ def test_a_long_legend_beside_the_axes_is_cut_so_that_these_keep_half_of_the_roo
     assert row == "━ a very long entry of…"
 
 
+def test_a_long_legend_beside_the_axes_has_the_room_that_there_is_and_is_cut_where_its_entries_are_alike() -> (
+    None
+):
+    def legend(wide: int, form: str = "model number {n} with long name lr=1e-{n}") -> FigureTexts:
+        return tuple(
+            at(60, 8 + 7 * n, form.format(n=n), TITLE, align=OUTSIDE, sign="#ff0000", wide=wide)
+            for n in range(12)
+        )
+
+    def shown(texts: FigureTexts, columns: int, most: tuple[int, int]) -> tuple[list[str], int]:
+        size = size_with_texts(texts, columns, 20, *most, len)
+        layer = text_layer(texts, size.columns, size.rows, len)
+        assert layer.columns <= most[0]
+        return [row.strip()[2:] for row in rows_of(layer) if row], layer.missing
+
+    whole = [f"model number {n} with long name lr=1e-{n}" for n in range(12)]
+    assert shown(legend(4500), 55, (99, 30)) == (whole, 0), "the image is wider than its shape asks for"
+    rows, missing = shown(
+        legend(3500, "a network of that name, lr={n}, and its seed of them all"), 55, (60, 22)
+    )
+    assert missing == 12 and len(set(rows)) == 12, "each lacks a part, and not the one that differs"
+    rows, missing = shown(legend(3500, "{n} is the first of a long name and of another, {n}"), 40, (44, 22))
+    assert missing == 12 and all(row.startswith(f"{n} is") for n, row in enumerate(rows))
+    turned = tuple(
+        at(60, 30 + 9 * n, f"{'ab'[n // 2]} is the number of a network of that size and kind {n % 2}", TITLE,
+           align=OUTSIDE, sign="#ff0000", wide=3500)
+        for n in range(4)
+    )  # fmt: skip
+    rows, missing = shown(turned, 40, (44, 20))
+    assert missing == 4 and len(set(rows)) == 4 and all("…" in row[3:-3] for row in rows)
+
+
+def test_entries_of_a_legend_without_a_place_are_counted_each() -> None:
+    legends = tuple(
+        at(x, 10 + 9 * n, f"entry {n}", TITLE, align="l", sign="#ff0000") for x in (20, 22) for n in range(4)
+    )
+    assert text_layer(legends, 16, 5, len).missing == 4
+
+
 def test_a_title_that_is_wider_than_the_image_gets_lines_and_then_an_ellipsis() -> None:
     words = "the loss of a network on the data that were held out, averaged over five seeds"
     rows = [row.strip() for row in placed((at(50, 3, words, TITLE),), 40, 12, most=(42, 14)) if row]
