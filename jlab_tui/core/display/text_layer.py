@@ -121,7 +121,7 @@ def size_with_texts(
             across, down = _scales(items, wanted, rows)
             if across.total <= most_columns or wanted <= LEAST_COLUMNS:
                 break
-            wanted = max(LEAST_COLUMNS, wanted - (across.total - most_columns))
+            wanted = max(LEAST_COLUMNS, wanted - max(1, (across.total - most_columns) // 8))
         if down.total <= most_rows or rows <= LEAST_ROWS:
             return DrawingSize(wanted, rows, down.total)
         rows = max(LEAST_ROWS, rows - (down.total - most_rows))

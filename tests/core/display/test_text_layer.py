@@ -180,6 +180,7 @@ def test_a_long_legend_beside_the_axes_has_the_room_that_there_is_and_is_cut_whe
         size = size_with_texts(texts, columns, 20, *most, len)
         layer = text_layer(texts, size.columns, size.rows, len)
         assert layer.columns <= most[0]
+        assert layer.columns >= most[0] - 1 or not layer.missing, "nothing is cut while columns are free"
         return [row.strip()[2:] for row in rows_of(layer) if row], layer.missing
 
     whole = [f"model number {n} with long name lr=1e-{n}" for n in range(12)]
