@@ -139,7 +139,7 @@ class Desk:
         for name in names or [name for name in TITLES if name in self.names]:
             title = f"── {TITLES[name]} "
             found.append(f"\x1b[0;38;2;122;132;153m{title}{'─' * (self.columns - len(title))}\x1b[0m")
-            found += self.tmux("capture-pane", "-e", "-N", "-p", "-t", name).rstrip("\n").split("\n")
+            found += self.tmux("capture-pane", "-e", "-N", "-p", "-t", name).removesuffix("\n").split("\n")
         return found
 
     def save(self, picture: str, *names: str) -> None:
@@ -201,6 +201,9 @@ async def open_claude(made: Desk, rows: int, *, asks: bool = False) -> None:
         return
     words += ["--mcp-config", ".mcp.json", "--strict-mcp-config", "--allowedTools", "mcp__jlab-mcp"]
     made.open("claude", rows, *words)
+    first = await made.shows("claude", r"for shortcuts|Use this MCP server")
+    if answer := re.search(r"(\d)\. Use this MCP server", first):  # some versions ask all the same
+        made.press("claude", answer[1])
     await connected(made)
 
 
@@ -208,7 +211,7 @@ async def connected(made: Desk) -> None:
     """Wait until Claude Code has jlab-mcp's tools."""
     await made.shows("claude", "for shortcuts")
     await made.type("claude", "/mcp")
-    await made.shows("claude", r"✔ jlab-mcp .* tools")
+    await made.shows("claude", r"✔ jlab-mcp .* tools|jlab-mcp .*✔.* tools")
     made.press("claude", "Escape")
     await made.shows("claude", "for shortcuts")
 
