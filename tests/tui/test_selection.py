@@ -114,7 +114,7 @@ def test_the_footer_offers_what_helps_now() -> None:
     readonly = actions(is_live=True, has_rows=True, may_act=False)
     assert looking <= readonly and not acting & readonly
     ended = {key.action for key in footer_keys(stage.READY, has_rows=True, has_kernel=False)}
-    assert not (acting | looking) & ended and {"screen.expand", "screen.search", "detach"} <= ended
+    assert not (acting | looking) & ended and {"screen.search", "detach"} <= ended
     assert actions(is_live=True, has_rows=False, may_act=False) == {"help", "detach"}
     assert actions(is_live=True, has_rows=False) == {"stop", "help", "detach"}
     assert actions(is_live=False, has_rows=False) == {"help", "detach"}
