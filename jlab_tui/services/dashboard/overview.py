@@ -254,7 +254,8 @@ def _state(
         return SessionState.ENDED
     if kernel is None and is_known:
         return SessionState.ENDED if is_calm else SessionState.DEAD
-    if kernel is not None and kernel.execution_state in ("starting", "restarting"):
+    has_begun = view.running is not None and is_newer
+    if kernel is not None and kernel.execution_state in ("starting", "restarting") and not has_begun:
         return SessionState.STARTING
     if kernel is not None and kernel.execution_state == "dead":
         return SessionState.DEAD

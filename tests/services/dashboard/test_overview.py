@@ -94,6 +94,13 @@ def test_a_running_kernel_is_busy() -> None:
     assert state(feed(), (kernel,)) is SessionState.BUSY
 
 
+def test_a_session_whose_cell_runs_is_busy_although_an_older_list_says_that_its_kernel_starts() -> None:
+    made, starting = feed(), (KernelInfo("k", "python3", "starting", 1),)
+    made.apply("s", Entry(110.0, TextPrinted("s-1", "stdout", "epoch 0\n")))
+    assert state(made, starting, at=109.0) is SessionState.BUSY
+    assert state(made, starting, at=111.0) is SessionState.STARTING
+
+
 def test_a_session_says_what_it_needs_the_user_for() -> None:
     made = feed()
     kernels = (KernelInfo("k", "python3", "busy", 1),)
